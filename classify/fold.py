@@ -1,0 +1,198 @@
+"""From the faces of one camera to its tracks and events: one deterministic fold over results in order.
+
+`fold(state, result, rules)` is the whole of it. The state is plain data that can be stored and read back at any
+point; the same results in the same order always give the same changes, bit for bit.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from classify import quality
+from classify.breach import Breach
+from classify.evidence import Evidence
+from classify.motion_model import MotionModel
+from storage.messages import NS_PER_S, Changes, Event, Face, Result, Sighting, Track
+from storage.words import Label, UnknownReason
+
+GATE: Final = 16.0
+"""Largest squared deviation of a match; three degrees of freedom, 99.9 %."""
+
+REACH_WIDTHS: Final = 3.0
+"""However uncertain a prediction is, a match is never further away than this."""
+
+START_SCORE: Final = 0.35
+"""Surer finds start a track; less sure ones only continue one (Zhang et al., "ByteTrack", ECCV 2022)."""
+
+GONE_NS: Final = round(2.5 * NS_PER_S)
+"""A walking person unseen for this long has gone; above the 2 s between looks at a still scene."""
+
+STANDING_GONE_NS: Final = 7 * NS_PER_S
+"""A standing person may look down or be covered for longer."""
+
+STANDING_WIDTHS: Final = 0.6
+"""Slower than this, in face widths a second, is standing."""
+
+CONFIRMED_FACES: Final = 3
+CONFIRMED_NS: Final = 1 * NS_PER_S
+"""A passage counts with this many sightings, or two this far apart; less is more often a false alarm."""
+
+LONGEST_TRACK_NS: Final = 600 * NS_PER_S
+"""A longer track is labelled and counted at this limit and followed as the same track."""
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What the fold goes by: how long a breach must last, and the smallest face that is judged."""
+
+    dwell_ns: int = NS_PER_S
+    min_face_px: int = quality.MIN_FACE_PX
+
+
+class TrackState(msgspec.Struct):
+    """All that is remembered of a person in view."""
+
+    number: int
+    motion: MotionModel
+    first_ns: int
+    last_ns: int
+    predicted_ns: int
+    evidence: Evidence = msgspec.field(default_factory=Evidence)
+    breach: Breach = msgspec.field(default_factory=Breach)
+    thumbnail: bytes = b""
+    settled: tuple[Label, float, UnknownReason | None] | None = None
+
+    @property
+    def confirmed(self) -> bool:
+        faces, span = self.evidence.faces, self.last_ns - self.first_ns
+        return faces >= CONFIRMED_FACES or (faces >= 2 and span >= CONFIRMED_NS)
+
+    @property
+    def gone_after_ns(self) -> int:
+        standing = self.evidence.faces >= CONFIRMED_FACES and self.motion.speed_widths < STANDING_WIDTHS
+        return STANDING_GONE_NS if standing else GONE_NS
+
+
+class FoldState(msgspec.Struct):
+    """The memory of one camera: who is in view, and the last number given."""
+
+    tracks: list[TrackState] = msgspec.field(default_factory=list)
+    last_number: int = 0
+
+
+def fold(state: FoldState, result: Result, rules: Rules) -> Changes:
+    """Take in the next result of a camera.
+
+    Args:
+        state: brought up to date in place; it belongs to the caller alone.
+        result: later than all before it.
+        rules: the same for the whole life of a state.
+
+    Returns:
+        What changed; closed tracks appear for the last time.
+    """
+    closing = [t for t in state.tracks if result.at_ns - t.last_ns > t.gone_after_ns]
+    state.tracks = [t for t in state.tracks if result.at_ns - t.last_ns <= t.gone_after_ns]
+    matches = _match(state, result)
+    sightings: list[Sighting] = []
+    pictures: list[Sighting] = []
+    changed: list[TrackState] = []
+    for index, face in enumerate(result.faces):
+        track = matches.get(index)
+        if track is None:
+            if face.detection_score < START_SCORE:
+                continue
+            track = _start(state, face, result.at_ns)
+        best = _see(track, face, result.at_ns, rules)
+        sighting = Sighting(track.number, index, track.breach.present)
+        sightings.append(sighting)
+        changed.append(track)
+        if best:
+            pictures.append(sighting)
+    return _changes(closing, changed, sightings, pictures)
+
+
+def finish(state: FoldState) -> Changes:
+    """Close all tracks: the footage has ended."""
+    closing, state.tracks = state.tracks, []
+    return _changes(closing, [], [], [])
+
+
+def _match(state: FoldState, result: Result) -> dict[int, TrackState]:
+    """Give found faces to tracks so that the likelihood of all together is largest."""
+    if not state.tracks:
+        return {}
+    for track in state.tracks:
+        dt_s = (result.at_ns - track.predicted_ns) / NS_PER_S
+        if dt_s > 0.0:
+            track.motion.predict(dt_s)
+            track.predicted_ns = result.at_ns
+    if not result.faces:
+        return {}
+    impossible = 1e6
+    costs = np.full((len(state.tracks), len(result.faces)), impossible)
+    for row, track in enumerate(state.tracks):
+        for column, face in enumerate(result.faces):
+            cost, deviation, widths = track.motion.compare(face.box)
+            if deviation <= GATE and widths <= REACH_WIDTHS:
+                costs[row, column] = cost
+    rows, columns = linear_sum_assignment(costs)
+    return {
+        int(column): state.tracks[row]
+        for row, column in zip(rows, columns, strict=True)
+        if costs[row, column] < impossible
+    }
+
+
+def _start(state: FoldState, face: Face, at_ns: int) -> TrackState:
+    state.last_number += 1
+    track = TrackState(state.last_number, MotionModel.at(face.box), at_ns, at_ns, at_ns)
+    state.tracks.append(track)
+    return track
+
+
+def _see(track: TrackState, face: Face, at_ns: int, rules: Rules) -> bool:
+    """Take a face into a track; says whether it is the best picture so far of a breach."""
+    if at_ns > track.first_ns:
+        track.motion.update(face.box)
+    track.last_ns = at_ns
+    trust = quality.weight(face, rules.min_face_px)
+    news = quality.novelty(face.thumbnail, track.thumbnail)
+    track.thumbnail = face.thumbnail
+    if track.settled is None:
+        track.evidence.add(face, trust * news, quality.trouble(face, rules.min_face_px))
+        if at_ns - track.first_ns >= LONGEST_TRACK_NS:
+            track.settled = track.evidence.verdict()
+    return track.breach.add(face, trust, at_ns, rules.dwell_ns)
+
+
+def _changes(
+    closing: Sequence[TrackState],
+    changed: Sequence[TrackState],
+    sightings: list[Sighting],
+    pictures: list[Sighting],
+) -> Changes:
+    every = [(track, True) for track in closing] + [(track, False) for track in changed]
+    tracks = [_track(track, closed) for track, closed in every if track.confirmed]
+    events = [_event(track, closed) for track, closed in every if track.confirmed]
+    return Changes(tuple(sightings), tuple(tracks), tuple(e for e in events if e is not None), tuple(pictures))
+
+
+def _track(track: TrackState, closed: bool) -> Track:
+    label, confidence, reason = track.settled or track.evidence.verdict()
+    return Track(
+        number=track.number,
+        first_seen_ns=track.first_ns,
+        last_seen_ns=track.last_ns,
+        faces=track.evidence.faces,
+        label=label,
+        confidence=round(confidence, 4),
+        unknown_reason=reason,
+        closed=closed,
+    )
+
+
+def _event(track: TrackState, closed: bool) -> Event | None:
+    return track.breach.event(track.number, track.last_ns, closed)

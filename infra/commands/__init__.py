@@ -1,0 +1,1 @@
+"""The commands of `maskwatch`, a module each; they parse, call a room, and print."""

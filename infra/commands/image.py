@@ -1,0 +1,162 @@
+"""`maskwatch image` and `maskwatch faces`: still pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from classify.views import classify_crop
+from infra.analysis import Analyzer, FaceReport, face_report, load_classifier, named
+from infra.annotate import Mark, draw, write_picture
+from infra.commands.options import Detector, Json, MinFace, Model
+from infra.console import complain, emit, progress_bar, results, say
+from infra.settings import load_settings
+from ingest.pictures import picture_paths, read_picture
+from storage.errors import InputError, UsageError
+from storage.files import make_folder
+from storage.report import to_json
+from storage.words import Label
+
+Paths = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
+
+
+class ImageReport(msgspec.Struct, frozen=True):
+    """One line of `maskwatch image --json`."""
+
+    image: str
+    width: int
+    height: int
+    faces: list[FaceReport]
+
+
+class CropReport(msgspec.Struct, frozen=True):
+    """One line of `maskwatch faces --json`."""
+
+    image: str
+    label: Label
+    confidence: float
+    unknown: bool
+    probabilities: dict[str, float]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The line of a picture that can't be read."""
+
+    image: str
+    error: str
+
+
+def image(
+    paths: Paths,
+    annotate: Annotated[
+        Path | None, typer.Option("--annotate", metavar="DIR", help="Write the pictures with boxes and labels here.")
+    ] = None,
+    json: Json = False,
+    model: Model = None,
+    detector: Detector = None,
+    min_face: MinFace = None,
+) -> None:
+    """Detect and classify the faces in pictures or folders of pictures."""
+    settings = load_settings(model=model, detector=detector, min_face_px=min_face)
+    targets = _Targets(annotate) if annotate is not None else None
+    failed = False
+    with Analyzer(settings) as analyzer, progress_bar("pictures") as progress:
+        for done, (path, error) in enumerate(_expanded(paths)):
+            try:
+                if error is not None:
+                    raise error
+                rgb = read_picture(path, max_pixels=settings.max_picture_pixels)
+                if targets is not None:
+                    target = targets.place(path)
+                faces = [face_report(face, settings.min_face_px) for face in analyzer.faces(rgb)]
+            except InputError as problem:
+                failed = True
+                _fail(path, problem, json)
+                continue
+            if targets is not None:
+                marks = [Mark(face.box, face.label, f"{face.label} {face.confidence:.2f}") for face in faces]
+                write_picture(draw(rgb, marks), target)
+            _show_image(ImageReport(str(path), rgb.shape[1], rgb.shape[0], faces), json)
+            progress(done + 1, None)
+    if targets is not None:
+        say(f"annotated pictures are in {annotate}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def faces(paths: Paths, json: Json = False, model: Model = None) -> None:
+    """Classify pictures that already are face crops, without detection."""
+    settings = load_settings(model=model)
+    classifier = load_classifier(settings.model)
+    failed = False
+    for path, error in _expanded(paths):
+        try:
+            if error is not None:
+                raise error
+            rgb = read_picture(path, max_pixels=settings.max_picture_pixels)
+        except InputError as problem:
+            failed = True
+            _fail(path, problem, json)
+            continue
+        verdict = classify_crop(classifier, rgb, min_face_px=settings.min_face_px)
+        report = CropReport(
+            str(path), verdict.label, round(verdict.confidence, 4), verdict.unknown, named(verdict.probabilities)
+        )
+        if json:
+            emit(to_json(report))
+        else:
+            doubt = " (unknown: the system would abstain)" if report.unknown else ""
+            results.print(f"{report.image}: {report.label} {report.confidence:.2f}{doubt}", markup=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+class _Targets:
+    """Gives every annotated picture a name of its own in one folder, and never the name of a source."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = make_folder(folder)
+        self._taken: set[Path] = set()
+
+    def place(self, source: Path) -> Path:
+        target, number = self._folder / f"{source.stem}.jpg", 1
+        while target in self._taken:
+            number += 1
+            target = self._folder / f"{source.stem}-{number}.jpg"
+        if target.resolve() == source.resolve():
+            raise UsageError(f"--annotate {self._folder} would overwrite {source}: name another folder")
+        self._taken.add(target)
+        return target
+
+
+def _expanded(paths: list[Path]) -> Iterator[tuple[Path, InputError | None]]:
+    for path in paths:
+        try:
+            for picture in picture_paths(path):
+                yield picture, None
+        except InputError as error:
+            yield path, error
+
+
+def _fail(path: Path, error: InputError, json: bool) -> None:
+    if json:
+        emit(to_json(Failure(str(path), str(error))))
+    complain(str(error))
+
+
+def _show_image(report: ImageReport, json: bool) -> None:
+    if json:
+        emit(to_json(report))
+        return
+    count = len(report.faces)
+    results.print(
+        f"{report.image}: {report.width}x{report.height}, {count} {'face' if count == 1 else 'faces'}", markup=False
+    )
+    for face in report.faces:
+        x, y, width, height = face.box
+        why = f" ({face.unknown_reason})" if face.unknown_reason else ""
+        results.print(f"  {face.label}{why} {face.confidence:.2f} at {x},{y} {width}x{height}", markup=False)
+
+

@@ -1,0 +1,176 @@
+"""`maskwatch video`: recorded footage in the foreground."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.table import Table
+
+from infra.analysis import Analyzer
+from infra.annotate import annotate_footage
+from infra.commands.options import Detector, Dwell, Json, MinFace, Model
+from infra.console import complain, emit, progress_bar, results, say
+from infra.footage import SNAPSHOTS, Analysis, analyze_footage
+from infra.settings import load_settings
+from storage.errors import InputError, UsageError
+from storage.files import check_writable, make_folder, write_bytes
+from storage.report import Report, to_json, to_pretty_json
+from storage.snapshots import SnapshotFolder
+
+SUFFIXES: Final = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".ts", ".mpg", ".mpeg", ".flv", ".wmv"})
+"""What counts as footage in a folder; a file named directly is opened whatever its name is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """Where the results of one video go."""
+
+    report: Path | None
+    annotated: Path | None
+    snapshots: Path
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    video: str
+    error: str
+
+
+def video(
+    paths: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", show_default=False)],
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Samples for each second of footage (5).", show_default=False)
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="ISO", help="When the footage began, e.g. 2026-03-01T08:00:00Z.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write the report; a folder for several videos.")
+    ] = None,
+    annotate: Annotated[
+        Path | None, typer.Option("--annotate", metavar="FILE", help="Write an annotated mp4; a folder for several.")
+    ] = None,
+    json: Json = False,
+    model: Model = None,
+    detector: Detector = None,
+    min_face: MinFace = None,
+    dwell: Dwell = None,
+) -> None:
+    """Turn recorded footage into tracks, events, snapshots and a report."""
+    settings = load_settings(fps=fps, model=model, detector=detector, min_face_px=min_face, dwell_s=dwell)
+    began = _moment(start) if start is not None else None
+    sources = _expanded(paths)
+    several = len(sources) > 1 or any(path.is_dir() for path in paths)
+    failed = False
+    with Analyzer(settings) as analyzer:
+        for path in sources:
+            try:
+                outputs = _outputs(path, report, annotate, several, settings.data_dir)
+                with progress_bar(path.name) as progress:
+                    analysis = analyze_footage(path, analyzer, SnapshotFolder(outputs.snapshots), progress=progress)
+            except InputError as error:
+                failed = True
+                if json:
+                    emit(to_json(_Failure(path.name, str(error))))
+                complain(str(error))
+                continue
+            if began is not None:
+                analysis = Analysis(msgspec.structs.replace(analysis.report, footage_start=began), analysis.recorder)
+            _deliver(path, analysis, outputs, json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def show_report(report: Report) -> None:
+    """Print a report for people."""
+    results.print(
+        f"{report.video}: {report.duration_s:.1f} s at {report.fps:g} fps, {report.frames_analyzed} samples, "
+        f"{report.timing.realtime_factor:g} times real time",
+        markup=False,
+    )
+    for error in report.errors:
+        results.print(f"  note: {error}", markup=False)
+    events = {event.track_id: event for event in report.events}
+    table = Table("track", "from", "to", "faces", "label", "sure", "event")
+    for track in report.tracks:
+        label = f"{track.label} ({track.unknown_reason})" if track.unknown_reason else track.label
+        event = events.get(track.id)
+        breach = ""
+        if event is not None:
+            breach = f"{event.id} {event.type} from {event.started_s:.1f} s"
+            if event.corrected_s is not None:
+                breach += f", corrected at {event.corrected_s:.1f} s"
+        row = (f"{track.first_seen_s:.1f} s", f"{track.last_seen_s:.1f} s", str(track.faces), label)
+        table.add_row(track.id, *row, f"{track.confidence:.2f}", breach)
+    if report.tracks:
+        results.print(table)
+    counts = report.statistics
+    line = (
+        f"{counts.tracks} passages: {counts.with_mask} with mask, {counts.without_mask} without, "
+        f"{counts.incorrect_mask} worn incorrectly, {counts.unknown} unknown"
+    )
+    if counts.compliance_rate is not None and counts.interval is not None:
+        low, high = counts.interval
+        line += f"; compliance {counts.compliance_rate:.0%} (95 % interval of chance {low:.0%} to {high:.0%})"
+    results.print(line, markup=False)
+
+
+def _deliver(path: Path, analysis: Analysis, outputs: _Outputs, json: bool) -> None:
+    if outputs.report is not None:
+        write_bytes(outputs.report, to_pretty_json(analysis.report))
+    if outputs.annotated is not None:
+        with progress_bar(f"annotating {path.name}") as progress:
+            annotate_footage(path, analysis.recorder, outputs.annotated, progress)
+    if json:
+        emit(to_json(analysis.report))
+    else:
+        show_report(analysis.report)
+    for error in analysis.report.errors:
+        complain(f"{path}: {error}")
+    if analysis.report.events:
+        say(f"snapshots are in {outputs.snapshots}")
+    if outputs.annotated is not None:
+        say(f"annotated video: {outputs.annotated}")
+
+
+def _outputs(path: Path, report: Path | None, annotate: Path | None, several: bool, data_dir: Path) -> _Outputs:
+    """Where to write, checked before the work starts."""
+    if report is not None and several:
+        report = make_folder(report) / f"{path.name}.json"
+    if annotate is not None and several:
+        annotate = make_folder(annotate) / f"{path.stem}.mp4"
+    if annotate is not None and annotate.suffix.lower() != ".mp4":
+        raise UsageError(f"--annotate {annotate}: the annotated video is an .mp4 file")
+    for target in (report, annotate):
+        if target is not None:
+            if target.resolve() == path.resolve():
+                raise UsageError(f"{target} would overwrite the footage: name another file")
+            check_writable(target)
+    folder = report.parent if report is not None else data_dir
+    return _Outputs(report, annotate, folder / SNAPSHOTS)
+
+
+def _expanded(paths: list[Path]) -> list[Path]:
+    sources: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            if not inside:
+                raise InputError(f"the folder {path} holds no footage ({', '.join(sorted(SUFFIXES))})")
+            sources.extend(inside)
+        else:
+            sources.append(path)
+    return sources
+
+
+def _moment(text: str) -> str:
+    """A point in time as reports give it: UTC with milliseconds."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--start {text!r} is no ISO 8601 time, e.g. 2026-03-01T08:00:00Z") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"--start {text!r} names no time zone: add Z or an offset such as +01:00")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,191 @@
+"""Recorded footage through all rooms in one process: decode, judge motion, look, classify, fold, report."""
+
+import queue
+import resource
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.fold import FoldState, Rules, finish, fold
+from infra.analysis import Analyzer
+from infra.recorder import Recorder
+from infra.settings import Settings
+from ingest.footage import Footage, FootageSummary, Frame
+from ingest.motion import Motion
+from storage.messages import NS_PER_S, Changes, Look, Result, nanoseconds
+from storage.report import SCHEMA_VERSION, Report, ReportSettings, Timing
+from storage.snapshots import SnapshotFolder, encode_snapshot
+from storage.statistics import count
+
+SNAPSHOTS: Final = "snapshots"
+"""Name of the folder beside the report that holds the snapshots."""
+
+DECODED_AHEAD: Final = 3
+"""Sampled frames that wait, decoded: enough to keep both threads busy, few enough for little memory."""
+
+Progress = Callable[[float, float | None], None]
+"""Called with the seconds of footage done and, where it is known, its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The report on one video, and what it was made from."""
+
+    report: Report
+    recorder: Recorder
+
+
+def analyze_footage(
+    path: Path, analyzer: Analyzer, snapshots: SnapshotFolder, *, progress: Progress | None = None
+) -> Analysis:
+    """Analyse a video file.
+
+    Args:
+        path: the file.
+        analyzer: its settings say how often to sample, how long a breach lasts, and the smallest face.
+        snapshots: where the events' pictures go.
+        progress: told after each sample.
+
+    Raises:
+        InputError: the file is no readable footage.
+        StorageError: a snapshot can't be written.
+    """
+    started, started_cpu = time.perf_counter(), time.process_time()
+    settings = analyzer.settings
+    with Footage(path) as footage, closing(_results(footage, analyzer)) as results:
+        recorder = _fold_all(results, settings, snapshots, footage.summary, progress)
+        summary = footage.summary
+    wall_s = time.perf_counter() - started
+    tracks = recorder.track_reports()
+    report = Report(
+        schema_version=SCHEMA_VERSION,
+        video=path.name,
+        duration_s=round(summary.duration_s, 3),
+        fps=round(summary.fps, 3),
+        frames_decoded=summary.frames_decoded,
+        frames_analyzed=recorder.samples,
+        errors=tuple(summary.errors),
+        model=analyzer.model_info,
+        settings=ReportSettings(
+            fps=int(settings.fps) if settings.fps.is_integer() else settings.fps,
+            dwell_s=settings.dwell_s,
+            min_face_px=settings.min_face_px,
+            detector=analyzer.detector_name,
+        ),
+        tracks=tracks,
+        events=recorder.event_reports(SNAPSHOTS),
+        statistics=count(track.label for track in tracks),
+        timing=Timing(
+            wall_s=round(wall_s, 3),
+            cpu_s=round(time.process_time() - started_cpu, 3),
+            realtime_factor=round(summary.duration_s / max(wall_s, 1e-9), 2),
+            peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        ),
+    )
+    return Analysis(report, recorder)
+
+
+def _results(footage: Footage, analyzer: Analyzer) -> Generator[tuple[Result, NDArray[np.uint8] | None], None, None]:
+    """The result of every sample in order, with its pixels where they were looked at."""
+    motion = Motion()
+    # Closed explicitly: the decoding thread must end before the file is closed under it.
+    with closing(_ahead(footage, analyzer.settings.fps)) as frames:
+        for seq, frame in enumerate(frames):
+            luma = frame.luma()
+            look, active = motion.judge(luma, frame.at_ns)
+            height, width = luma.shape
+            rgb = None if look is Look.NONE else frame.rgb()
+            faces = () if rgb is None else analyzer.faces(rgb, None if look is Look.FULL else active)
+            yield Result(footage.path.name, 0, seq, frame.at_ns, width, height, look, faces), rgb
+
+
+def _fold_all(
+    results: Iterable[tuple[Result, NDArray[np.uint8] | None]],
+    settings: Settings,
+    snapshots: SnapshotFolder,
+    summary: FootageSummary,
+    progress: Progress | None,
+) -> Recorder:
+    state = FoldState()
+    rules = Rules(nanoseconds(settings.dwell_s), settings.min_face_px)
+    recorder = Recorder()
+    album = _Album(snapshots, recorder)
+    for result, rgb in results:
+        changes = fold(state, result, rules)
+        recorder.take(result, changes)
+        album.take(result, rgb, changes)
+        if progress is not None:
+            progress(result.at_ns / NS_PER_S, summary.stated_duration_s)
+    changes = finish(state)
+    recorder.take(None, changes)
+    album.take(None, None, changes)
+    return recorder
+
+
+class _Album:
+    """Keeps the best picture of every running breach: in memory until its event opens, then on disk."""
+
+    def __init__(self, snapshots: SnapshotFolder, recorder: Recorder) -> None:
+        self._snapshots = snapshots
+        self._recorder = recorder
+        self._waiting: dict[int, bytes] = {}
+
+    def take(self, result: Result | None, rgb: NDArray[np.uint8] | None, changes: Changes) -> None:
+        for picture in changes.pictures:
+            if result is not None and rgb is not None:
+                self._waiting[picture.track] = encode_snapshot(rgb, result.faces[picture.face].box)
+        kept = self._recorder.snapshots
+        for event in changes.events:
+            data = self._waiting.pop(event.track, None)
+            if data is None:
+                continue
+            name = self._snapshots.keep(data)
+            before = kept.get(event.track)
+            kept[event.track] = name
+            # Another run or event may have the same picture; only what nobody names any more goes.
+            if before is not None and before not in kept.values():
+                self._snapshots.discard(before)
+        for track in changes.tracks:
+            if track.closed:
+                self._waiting.pop(track.number, None)
+
+
+def _ahead(footage: Footage, fps: float) -> Generator[Frame, None, None]:
+    """Sampled frames, decoded ahead by a thread of its own."""
+    waiting: queue.Queue[Frame | BaseException | None] = queue.Queue(DECODED_AHEAD)
+    stopping = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> None:
+        while not stopping.is_set():
+            with suppress(queue.Full):
+                waiting.put(item, timeout=0.1)
+                return
+
+    def decode() -> None:
+        try:
+            for frame in footage.frames(fps):
+                if stopping.is_set():
+                    return
+                if frame.sampled:
+                    put(frame)
+            put(None)
+        except BaseException as error:  # handed to the thread that waits for frames
+            put(error)
+
+    thread = threading.Thread(target=decode, name="decode", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopping.set()
+        thread.join()

@@ -1,0 +1,77 @@
+"""Collects what the fold says into one report: tracks with their boxes, events with their snapshots."""
+
+from dataclasses import dataclass, field
+
+from storage.messages import Box, Changes, Event, Result, Track, seconds
+from storage.report import EventReport, TrackReport
+from storage.words import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One sighting of a track: when, where, and what the person wore at that moment."""
+
+    at_ns: int
+    box: Box
+    label: Label
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Takes in the fold's changes in order; afterwards it knows all confirmed tracks and their events."""
+
+    tracks: dict[int, Track] = field(default_factory=dict)
+    events: dict[int, Event] = field(default_factory=dict)
+    sightings: dict[int, list[Seen]] = field(default_factory=dict)
+    snapshots: dict[int, str] = field(default_factory=dict)
+    samples: int = 0
+
+    def take(self, result: Result | None, changes: Changes) -> None:
+        """Take in what one result changed; `result` is None when the footage has ended."""
+        self.samples += result is not None
+        for sighting in changes.sightings:
+            if result is not None:
+                seen = Seen(result.at_ns, result.faces[sighting.face].box, sighting.label)
+                self.sightings.setdefault(sighting.track, []).append(seen)
+        for track in changes.tracks:
+            self.tracks[track.number] = track
+        for event in changes.events:
+            self.events[event.track] = event
+
+    def in_order(self) -> list[Track]:
+        """Confirmed tracks by first sighting."""
+        return sorted(self.tracks.values(), key=lambda track: (track.first_seen_ns, track.number))
+
+    def track_reports(self) -> tuple[TrackReport, ...]:
+        """Tracks as the report gives them, numbered by first sighting."""
+        return tuple(
+            TrackReport(
+                id=f"t{position}",
+                first_seen_s=seconds(track.first_seen_ns),
+                last_seen_s=seconds(track.last_seen_ns),
+                faces=track.faces,
+                label=track.label,
+                confidence=track.confidence,
+                unknown_reason=track.unknown_reason,
+                boxes=tuple((seconds(seen.at_ns), *seen.box) for seen in self.sightings[track.number]),
+            )
+            for position, track in enumerate(self.in_order(), 1)
+        )
+
+    def event_reports(self, folder: str = "snapshots") -> tuple[EventReport, ...]:
+        """Events as the report gives them, numbered by their start."""
+        positions = {track.number: position for position, track in enumerate(self.in_order(), 1)}
+        ordered = sorted(self.events.values(), key=lambda event: (event.started_ns, positions[event.track]))
+        return tuple(
+            EventReport(
+                id=f"e{number}",
+                track_id=f"t{positions[event.track]}",
+                type=event.label,
+                started_s=seconds(event.started_ns),
+                ended_s=seconds(event.ended_ns),
+                corrected_s=None if event.corrected_ns is None else seconds(event.corrected_ns),
+                confidence=event.confidence,
+                snapshot=f"{folder}/{self.snapshots[event.track]}" if event.track in self.snapshots else None,
+            )
+            for number, event in enumerate(ordered, 1)
+        )

@@ -1,0 +1,66 @@
+"""Settings: every one has a name, a default, a range and a description, and can be set as `MASKWATCH_<NAME>`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from classify.classifier import SHIPPED_MODEL
+from classify.quality import MIN_FACE_PX
+from detect.models import DETECTORS
+from ingest.pictures import MAX_PIXELS
+from storage.errors import UsageError
+
+
+class Settings(BaseSettings):
+    """What the system goes by. Options of a command override the environment, which overrides the defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="MASKWATCH_", extra="ignore", frozen=True)
+
+    data_dir: Annotated[
+        Path, Field(description="Folder for everything the system keeps: snapshots, demo clips.")
+    ] = Path("maskwatch-data")
+    models_dir: Annotated[
+        Path, Field(description="Folder of the face detectors' model files, filled at set-up.")
+    ] = Path(sys.prefix) / "share" / "maskwatch" / "models"
+    detector: Annotated[
+        str, Field(description=f"Face detector: {' or '.join(DETECTORS)}.")
+    ] = "blazeface-full-range"
+    detector_model: Annotated[
+        Path | None, Field(description="A detector model file to use instead of the one in the models folder.")
+    ] = None
+    model: Annotated[
+        Path, Field(description="Classifier: a LiteRT file with its labels.json beside it.")
+    ] = SHIPPED_MODEL
+    min_face_px: Annotated[
+        int, Field(ge=8, le=1000, description="Width in pixels of the smallest face that is judged.")
+    ] = MIN_FACE_PX
+    dwell_s: Annotated[
+        float, Field(ge=0, le=3600, description="Seconds that a breach must last to become an event.")
+    ] = 1.0
+    fps: Annotated[
+        float, Field(gt=0, le=120, description="Samples analysed for each second of footage.")
+    ] = 5.0
+    threads: Annotated[
+        int, Field(ge=1, le=64, description="Threads that look for faces.")
+    ] = min(4, os.cpu_count() or 1)
+    max_picture_pixels: Annotated[
+        int, Field(ge=1, description="Still pictures with more pixels are refused before decoding.")
+    ] = MAX_PIXELS
+
+
+def load_settings(**options: object) -> Settings:
+    """Settings from the environment, overridden by the options that are not None.
+
+    Raises:
+        UsageError: a value is out of range; the message names the setting and the range.
+    """
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]).removeprefix("MASKWATCH_").lower()
+        raise UsageError(f"setting {name}: {first['msg']} (got {first['input']!r})") from error

@@ -1,0 +1,29 @@
+"""Errors that a person caused or can mend.
+
+Each carries one sentence that says what happened, to what, and what to do next. The command line prints it and
+ends with `exit_status`; it never prints a stack trace for one of these.
+"""
+
+
+class MaskwatchError(Exception):
+    """Base of all errors with a message meant for a person."""
+
+    exit_status = 1
+
+
+class InputError(MaskwatchError):
+    """Something given to the system (a picture, footage, a model, a folder) can't be used."""
+
+
+class StorageError(MaskwatchError):
+    """Something could not be written: a full disk, a folder without write permission."""
+
+
+class SetupError(MaskwatchError):
+    """A part of the installation is missing: a model file, a library, an optional package."""
+
+
+class UsageError(MaskwatchError):
+    """The call itself was wrong: an option out of range, options that exclude each other."""
+
+    exit_status = 2
