@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps --require-hashes
 MODELS := $(VENV)/share/maskwatch/models
-DURATION ?= 40
 
 .PHONY: help setup setup-demo setup-dev setup-train demo test test-slow proof check fmt bench lock clean
 
@@ -51,7 +50,7 @@ setup-dev: $(VENV)/.dev
 setup-train: $(VENV)/.train
 
 demo: $(VENV)/.demo
-	$(BIN)/maskwatch demo --duration $(DURATION)
+	$(BIN)/maskwatch demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest

@@ -96,11 +96,13 @@ class Breach(msgspec.Struct):
     best_picture: float = 0.0
 
     def add(self, face: Face, weight: float, at_ns: int, dwell_ns: int) -> bool:
-        """Take in the track's next face.
+        """Take in the track's next face; one of weight 0 changes nothing.
 
         Returns:
             Whether this face is the best picture so far of a running stretch.
         """
+        if weight <= 0.0:
+            return False
         self._remember(face, weight, at_ns)
         if self.stretch is not None and at_ns - self.stretch.last_ns > LONGEST_GAP_NS:
             self.stretch = None
@@ -112,7 +114,7 @@ class Breach(msgspec.Struct):
             self.stretch = None
             if self.compliant_ns is None:
                 self.compliant_ns = at_ns
-        if self.stretch is not None and weight > 0.0:
+        if self.stretch is not None:
             self.stretch.add(face, weight, at_ns)
         self._judge(at_ns, dwell_ns)
         return self._is_best_picture(face, weight)
@@ -151,9 +153,15 @@ class Breach(msgspec.Struct):
                 self.longest_ns = stretch.lasted_ns
                 self.label, self.confidence = stretch.label()
             self.corrected_ns = None
-        elif self.started_ns is not None and self.corrected_ns is None and self.compliant_ns is not None:
-            if at_ns - self.compliant_ns >= dwell_ns:
-                self.corrected_ns = self.compliant_ns
+            return
+        open_ns, compliant_ns = self.started_ns, self.compliant_ns
+        if (
+            open_ns is not None
+            and compliant_ns is not None
+            and self.corrected_ns is None
+            and at_ns - compliant_ns >= dwell_ns
+        ):
+            self.corrected_ns = compliant_ns
 
     def _is_best_picture(self, face: Face, weight: float) -> bool:
         stretch = self.stretch

@@ -100,7 +100,8 @@ class LiteRtClassifier:
         logits = np.full((len(crops), len(MASK_LABELS) + 1), -np.inf, np.float32)
         logits[:, self._columns] = np.concatenate(parts) / self._temperature
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        shares: NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return shares
 
     def _network(self, batch: int) -> "_Network":
         if batch not in self._networks:
@@ -153,7 +154,9 @@ def read_labels(path: Path) -> ModelLabels:
     try:
         labels = msgspec.json.decode(path.read_bytes(), type=ModelLabels)
     except OSError as error:
-        raise SetupError(f"{path} can't be read ({error.strerror}): it names the outputs of the model beside it") from error
+        raise SetupError(
+            f"{path} can't be read ({error.strerror}): it names the outputs of the model beside it"
+        ) from error
     except msgspec.MsgspecError as error:
         raise InputError(f"{path} does not describe a model: {error}") from error
     for name in labels.labels:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from storage.messages import Face
+from storage.messages import NS_PER_S, Face
 from storage.words import MASK_LABELS, Label, UnknownReason
 
 LOG_FLOOR: Final = math.log(0.02)
@@ -16,6 +16,10 @@ WITNESSES: Final = 3.0
 
 ENOUGH: Final = 0.4
 """Least total weight for a label: about one good face, or several poor ones."""
+
+LEAST_SPAN_NS: Final = round(0.9 * NS_PER_S)
+"""Least time from first to last sighting for a label: faces of one glimpse share their pose and light, and so their
+errors."""
 
 MARGIN: Final = 0.7
 """Least confidence for a label."""
@@ -45,13 +49,13 @@ class Evidence(msgspec.Struct):
         if trouble is not None:
             self.troubles[trouble] = self.troubles.get(trouble, 0) + 1
 
-    def verdict(self) -> tuple[Label, float, UnknownReason | None]:
-        """Label, confidence in [0, 1] and, for `unknown`, the reason."""
+    def verdict(self, span_ns: int) -> tuple[Label, float, UnknownReason | None]:
+        """Label, confidence in [0, 1] and, for `unknown`, the reason, of a person seen over `span_ns`."""
         if self.weight <= 0.0:
             return Label.UNKNOWN, 0.0, self._main_trouble() or UnknownReason.TOO_SHORT
         witnesses = min(self.weight, WITNESSES)
         best, confidence = _softmax([witnesses * value / self.weight for value in self.sums])
-        if self.weight < ENOUGH:
+        if self.weight < ENOUGH or span_ns < LEAST_SPAN_NS:
             return Label.UNKNOWN, confidence, self._main_trouble() or UnknownReason.TOO_SHORT
         if confidence < MARGIN:
             return Label.UNKNOWN, confidence, self._main_trouble() or UnknownReason.DISAGREEMENT

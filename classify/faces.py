@@ -46,7 +46,8 @@ def classify_faces(
         return ()
     crops = crop_faces(rgb, boxes, size=classifier.image_size, margin=classifier.margin)
     probabilities = classifier.classify(crops).astype(np.float64)
-    qualities = quality.measure(crops, keypoints)
+    sides = (1.0 + 2.0 * classifier.margin) * boxes[:, 2:].max(axis=1).astype(np.float64)
+    qualities = quality.measure(crops, sides, keypoints)
     faces = []
     for index in np.lexsort((boxes[:, 1], boxes[:, 0])):
         if probabilities[index, -1] > MAX_NOT_A_FACE:
@@ -59,6 +60,7 @@ def classify_faces(
                 box=box,
                 detection_score=round(float(scores[index]), 4),
                 probabilities=_renormalised(probabilities[index]),
+                presence=round(1.0 - float(probabilities[index, -1]), 4),
                 sharpness=float(qualities.sharpness[index]),
                 brightness=float(qualities.brightness[index]),
                 turn=float(qualities.turn[index]),

@@ -12,7 +12,7 @@ import msgspec
 
 from storage.messages import Box
 
-MEASUREMENT_WIDTHS: Final = 0.12
+MEASUREMENT_WIDTHS: Final = 0.2
 """Standard deviation of a detected box's centre, in face widths."""
 
 MEASUREMENT_LOG_SIZE: Final = 0.12
@@ -20,7 +20,7 @@ START_SPEED_WIDTHS: Final = 5.0
 """Standard deviation of a new face's unknown speed, in face widths a second: a brisk walk across."""
 
 START_LOG_SPEED: Final = 0.4
-NOISE_WIDTHS: Final = 4.0
+NOISE_WIDTHS: Final = 5.0
 """Spectral density of the acceleration, in widths^2 / s^3."""
 
 NOISE_LOG_SIZE: Final = 0.02
@@ -86,6 +86,12 @@ class MotionModel(msgspec.Struct, array_like=True):
     def size(self) -> float:
         """Predicted face width in pixels."""
         return math.exp(self.log_size.position)
+
+    @property
+    def box(self) -> Box:
+        """Predicted box."""
+        size = self.size
+        return round(self.x.position - size / 2), round(self.y.position - size / 2), round(size), round(size)
 
     @property
     def speed_widths(self) -> float:

@@ -13,11 +13,12 @@ from storage.words import UnknownReason
 MIN_FACE_PX: Final = 24
 """Smallest face worth classifying, by default."""
 
-BLURRED_BELOW: Final = 0.12
+BLURRED_BELOW: Final = 0.08
 DARK_BELOW: Final = 0.12
 TURNED_ABOVE: Final = 0.75
 """From here on one side of mouth and mask is hidden."""
 
+SMALLEST_SIDE: Final = 12
 THUMBNAIL_SIDE: Final = 8
 
 
@@ -31,11 +32,12 @@ class Qualities:
     thumbnails: list[bytes]
 
 
-def measure(crops: NDArray[np.uint8], keypoints: NDArray[np.float32]) -> Qualities:
+def measure(crops: NDArray[np.uint8], sides: NDArray[np.float64], keypoints: NDArray[np.float32]) -> Qualities:
     """Measure face crops.
 
     Args:
         crops: (N, size, size, 3) uint8 RGB, as the classifier takes them.
+        sides: (N,) side in source pixels of the square each crop was made from.
         keypoints: (N, 6, 2) float32 in source pixels, in the order of `detect.faces.KEYPOINTS`; may be NaN.
     """
     count = len(crops)
@@ -45,7 +47,9 @@ def measure(crops: NDArray[np.uint8], keypoints: NDArray[np.float32]) -> Qualiti
         grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
         border = len(grey) // 6
         face = grey[border:-border, border:-border]
-        sharpness[index] = _sharpness(face)
+        # A small face was enlarged for the classifier; what it has of detail shows at its own size.
+        own = max(SMALLEST_SIDE, min(len(face), round(sides[index] * len(face) / len(grey))))
+        sharpness[index] = _sharpness(cv2.resize(face, (own, own), interpolation=cv2.INTER_AREA))
         brightness[index] = face.mean() / 255.0
         thumbnail = cv2.resize(face, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
         thumbnails.append(np.ascontiguousarray(thumbnail, np.uint8).tobytes())
@@ -73,14 +77,15 @@ def weight(face: Face, min_face_px: int) -> float:
     if trouble(face, min_face_px) in (UnknownReason.TOO_SMALL, UnknownReason.TOO_DARK):
         return 0.0
     size = min(1.0, 0.3 + 0.7 * (max(face.box[2:]) / min_face_px - 1.0) / 1.5)
-    sharp = min(1.0, face.sharpness / (3.0 * BLURRED_BELOW))
+    sharp = min(1.0, face.sharpness / (2.5 * BLURRED_BELOW))
     frontal = 1.0 - 0.7 * min(1.0, max(0.0, face.turn - 0.3) / 0.7)
     return size * sharp * frontal
 
 
 def novelty(thumbnail: bytes, before: bytes) -> float:
     """How much a face differs from an earlier one of the same person, in [0.1, 1]: ten identical frames are not ten
-    witnesses. Full from a mean difference of 8 grey levels on; that much comes of a step or a turn of the head."""
+    witnesses. Full from a mean difference of 8 grey levels on; that much comes of a step or a turn of the head.
+    """
     if not before:
         return 1.0
     one = np.frombuffer(thumbnail, np.uint8).astype(np.int16)
@@ -88,7 +93,7 @@ def novelty(thumbnail: bytes, before: bytes) -> float:
     return float(max(0.1, min(1.0, np.abs(one - other).mean() / 8.0)))
 
 
-def _sharpness(grey: NDArray[np.uint8]) -> float:
+def _sharpness(grey: cv2.typing.MatLike) -> float:
     """Energy of the finest structures as a share of the face's contrast, squashed to [0, 1].
 
     The variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000)
@@ -107,4 +112,5 @@ def _turn(keypoints: NDArray[np.float32]) -> NDArray[np.float64]:
     across = (left - right).astype(np.float64)
     span = np.maximum(np.square(across).sum(axis=1), 1e-6)
     along = ((nose - right) * across).sum(axis=1) / span
-    return np.nan_to_num(np.clip(np.abs(along - 0.5) * 2.0, 0.0, 1.0), nan=0.0)
+    turn: NDArray[np.float64] = np.nan_to_num(np.clip(np.abs(along - 0.5) * 2.0, 0.0, 1.0), nan=0.0)
+    return turn

@@ -34,11 +34,14 @@ def classify_crop(classifier: FaceClassifier, rgb: NDArray[np.uint8], *, min_fac
     crops = np.stack([crop_face(rgb, whole, size=classifier.image_size, margin=margin) for margin in MARGINS])
     outputs = classifier.classify(crops).astype(np.float64).mean(axis=0)
     three = outputs[: len(MASK_LABELS)] / max(float(outputs[: len(MASK_LABELS)].sum()), 1e-9)
-    qualities = quality.measure(crops[:1], np.full((1, 6, 2), np.nan, np.float32))
+    qualities = quality.measure(
+        crops[:1], np.array([max(width, height)], np.float64), np.full((1, 6, 2), np.nan, np.float32)
+    )
     face = Face(
         box=(0, 0, width, height),
         detection_score=1.0,
         probabilities=(float(three[0]), float(three[1]), float(three[2])),
+        presence=1.0,
         sharpness=float(qualities.sharpness[0]),
         brightness=float(qualities.brightness[0]),
         turn=0.0,

@@ -4,12 +4,8 @@ Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile G
 192x192 px and was made for faces up to about five metres away.
 """
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,26 +37,23 @@ class BlazeFace:
             SetupError: the file is missing or another one, or a system library is missing.
         """
         checked_model_file(path, model)
-        with _quiet():
-            try:
-                from mediapipe import Image, ImageFormat
-                from mediapipe.tasks.python.core.base_options import BaseOptions
-                from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
+        try:
+            from mediapipe import Image, ImageFormat
+            from mediapipe.tasks.python.core.base_options import BaseOptions
+            from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
 
-                task = FaceDetector.create_from_options(
-                    FaceDetectorOptions(
-                        base_options=BaseOptions(model_asset_path=str(path)),
-                        min_detection_confidence=min_score,
-                        min_suppression_threshold=0.3,
-                    )
+            task = FaceDetector.create_from_options(
+                FaceDetectorOptions(
+                    base_options=BaseOptions(model_asset_path=str(path)),
+                    min_detection_confidence=min_score,
+                    min_suppression_threshold=0.3,
                 )
-            except OSError as error:
-                raise SetupError(
-                    f"MediaPipe can't be loaded ({error}): install the system library it names "
-                    "(on Debian and Ubuntu: apt-get install libegl1 libgles2)"
-                ) from error
-            # The first look makes the delegate, which writes to the terminal once more.
-            task.detect(Image(image_format=ImageFormat.SRGB, data=np.zeros((64, 64, 3), np.uint8)))
+            )
+        except OSError as error:
+            raise SetupError(
+                f"MediaPipe can't be loaded ({error}): install the system library it names "
+                "(on Debian and Ubuntu: apt-get install libegl1 libgles2)"
+            ) from error
         self._model = model
         self._task = task
         self._image = Image
@@ -101,22 +94,8 @@ class BlazeFace:
     def close(self) -> None:
         self._task.close()
 
-    def __enter__(self) -> "BlazeFace":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the C++ libraries' start-up messages off the terminal: they write past Python's `sys.stderr`."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as sink:
-            os.dup2(sink.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

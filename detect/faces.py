@@ -30,9 +30,7 @@ class Faces:
     @classmethod
     def none(cls) -> Self:
         """No face at all."""
-        return cls(
-            np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, len(KEYPOINTS), 2), np.float32)
-        )
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, len(KEYPOINTS), 2), np.float32))
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:

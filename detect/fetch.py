@@ -12,6 +12,7 @@ from typing import Final
 
 from detect.blazeface import BlazeFace
 from detect.models import DETECTORS, checked_model_file, extract_models
+from detect.quiet import quiet_native_libraries
 from storage.errors import MaskwatchError, SetupError
 
 REQUIREMENT: Final = Path(__file__).parent.parent / "requirements-models.lock"
@@ -56,6 +57,7 @@ def _download(folder: Path) -> Path:
 
 def main() -> int:
     """Fetch, then load each detector once, so that a missing system library shows at set-up."""
+    quiet_native_libraries()
     folder = Path(sys.argv[1])
     try:
         fetch_models(folder)

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from detect.faces import Faces
 
-SAME_IOU: Final = 0.4
-"""Two boxes that overlap by this much, as intersection over union, are one face."""
+SAME_IOU: Final = 0.25
+"""Two boxes that overlap by this much, as intersection over union, are one face. Looks of different scale see
+the whole head, or the eyes and the mask alone. Of 6,540 annotated faces in scenes three pairs overlap as much."""
 
-SAME_CONTAINED: Final = 0.7
+SAME_CONTAINED: Final = 0.4
 """A box of which this share lies inside a better one is a part of the same face."""
 
 

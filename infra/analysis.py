@@ -52,9 +52,7 @@ class Analyzer:
         model = detector_model(settings.detector)
         path = settings.detector_model or settings.models_dir / model.file_name
         with ExitStack() as stack:
-            detectors = []
-            for _ in range(settings.threads):
-                detectors.append(stack.enter_context(BlazeFace(model, path)))
+            detectors = [stack.enter_context(BlazeFace(model, path)) for _ in range(settings.threads)]
             self._looker = Looker(detectors, min_face_px=settings.min_face_px)
             stack.pop_all()
 

@@ -147,9 +147,7 @@ class _Line:
         if after < len(self._sightings) and self._times[after] - before.at_ns <= BRIDGED_NS:
             follower = self._sightings[after]
             share = (at_ns - before.at_ns) / (follower.at_ns - before.at_ns)
-            x, y, width, height = (
-                round(a + share * (b - a)) for a, b in zip(before.box, follower.box, strict=True)
-            )
+            x, y, width, height = (round(a + share * (b - a)) for a, b in zip(before.box, follower.box, strict=True))
             box = (x, y, width, height)
         elif at_ns - before.at_ns > LINGER_NS:
             return None

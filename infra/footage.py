@@ -176,7 +176,7 @@ def _ahead(footage: Footage, fps: float) -> Generator[Frame, None, None]:
                 if frame.sampled:
                     put(frame)
             put(None)
-        except BaseException as error:  # handed to the thread that waits for frames
+        except BaseException as error:  # noqa: BLE001 handed to the thread that waits for frames
             put(error)
 
     thread = threading.Thread(target=decode, name="decode", daemon=True)

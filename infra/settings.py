@@ -20,33 +20,29 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MASKWATCH_", extra="ignore", frozen=True)
 
-    data_dir: Annotated[
-        Path, Field(description="Folder for everything the system keeps: snapshots, demo clips.")
-    ] = Path("maskwatch-data")
-    models_dir: Annotated[
-        Path, Field(description="Folder of the face detectors' model files, filled at set-up.")
-    ] = Path(sys.prefix) / "share" / "maskwatch" / "models"
-    detector: Annotated[
-        str, Field(description=f"Face detector: {' or '.join(DETECTORS)}.")
-    ] = "blazeface-full-range"
+    data_dir: Annotated[Path, Field(description="Folder for everything the system keeps: snapshots, demo clips.")] = (
+        Path("maskwatch-data")
+    )
+    models_dir: Annotated[Path, Field(description="Folder of the face detectors' model files, filled at set-up.")] = (
+        Path(sys.prefix) / "share" / "maskwatch" / "models"
+    )
+    detector: Annotated[str, Field(description=f"Face detector: {' or '.join(DETECTORS)}.")] = "blazeface-full-range"
     detector_model: Annotated[
         Path | None, Field(description="A detector model file to use instead of the one in the models folder.")
     ] = None
-    model: Annotated[
-        Path, Field(description="Classifier: a LiteRT file with its labels.json beside it.")
-    ] = SHIPPED_MODEL
+    model: Annotated[Path, Field(description="Classifier: a LiteRT file with its labels.json beside it.")] = (
+        SHIPPED_MODEL
+    )
     min_face_px: Annotated[
         int, Field(ge=8, le=1000, description="Width in pixels of the smallest face that is judged.")
     ] = MIN_FACE_PX
     dwell_s: Annotated[
         float, Field(ge=0, le=3600, description="Seconds that a breach must last to become an event.")
     ] = 1.0
-    fps: Annotated[
-        float, Field(gt=0, le=120, description="Samples analysed for each second of footage.")
-    ] = 5.0
-    threads: Annotated[
-        int, Field(ge=1, le=64, description="Threads that look for faces.")
-    ] = min(4, os.cpu_count() or 1)
+    fps: Annotated[float, Field(gt=0, le=120, description="Samples analysed for each second of footage.")] = 5.0
+    threads: Annotated[int, Field(ge=1, le=64, description="Threads that look for faces.")] = min(
+        4, os.cpu_count() or 1
+    )
     max_picture_pixels: Annotated[
         int, Field(ge=1, description="Still pictures with more pixels are refused before decoding.")
     ] = MAX_PIXELS

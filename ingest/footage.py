@@ -20,6 +20,9 @@ from storage.messages import NS_PER_S
 MAX_FRAME_PIXELS: Final = 64_000_000
 """Frames beyond 8K are refused: nobody's camera makes them, and a damaged header may claim any size."""
 
+UNNAMED_COLOURS: Final = 2
+"""AVCOL_SPC_UNSPECIFIED of ITU-T H.273."""
+
 HD_HEIGHT: Final = 720
 """From this height on, footage that does not name its colour space uses BT.709, below it BT.601."""
 
@@ -45,7 +48,7 @@ class Frame:
         """The picture, upright, as C-contiguous (height, width, 3) uint8 RGB."""
         decoded = self._decoded
         # swscale takes BT.601 where the stream names none, which tints HD footage.
-        unnamed = int(decoded.colorspace) == int(Colorspace.UNSPECIFIED)
+        unnamed = int(decoded.colorspace) == UNNAMED_COLOURS
         source = Colorspace.ITU709 if unnamed and decoded.height >= HD_HEIGHT else None
         pixels = decoded.reformat(format="rgb24", src_colorspace=source).to_ndarray()
         return np.ascontiguousarray(np.rot90(pixels, self.rotation), np.uint8)
@@ -55,7 +58,7 @@ class Frame:
         decoded = self._decoded
         if decoded.format.name in ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"):
             plane = decoded.planes[0]
-            rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
             luma: NDArray[np.uint8] = rows[:, : plane.width]
         else:
             luma = decoded.reformat(format="gray").to_ndarray().astype(np.uint8, copy=False)

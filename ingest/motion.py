@@ -20,6 +20,9 @@ LEVELS: Final = 10
 """A pixel of the reduced luma that differs by more grey levels than this from the sample before has moved: sensor
 noise averages out in the reduction, a walking person does not."""
 
+LEAST_PIXELS: Final = 3
+"""Fewer moved pixels in a cell are noise that happened to be large."""
+
 HOLD_NS: Final = 1 * NS_PER_S
 """A cell stays active this long after its last movement, so that someone who stops is seen standing."""
 
@@ -52,13 +55,14 @@ class Motion:
             # Nothing to compare with yet: take everything for moving.
             self._moved_ns = np.full((rows, columns), at_ns, np.int64)
         else:
-            moved = (cv2.absdiff(reduced, self._before) > LEVELS).astype(np.uint8)
+            moved = (np.asarray(cv2.absdiff(reduced, self._before)) > LEVELS).astype(np.uint8)
             padded = cv2.copyMakeBorder(
                 moved, 0, rows * GRID_PX - moved.shape[0], 0, columns * GRID_PX - moved.shape[1], cv2.BORDER_CONSTANT
             )
-            cells = padded.reshape(rows, GRID_PX, columns, GRID_PX).any(axis=(1, 3)).astype(np.uint8)
+            moved_px = padded.reshape(rows, GRID_PX, columns, GRID_PX).sum(axis=(1, 3), dtype=np.int32)
+            cells = (moved_px >= LEAST_PIXELS).astype(np.uint8)
             # A face moves with its body: the cells around a movement count as moving too.
-            near = cv2.dilate(cells, np.ones((3, 3), np.uint8)) > 0
+            near = cv2.dilate(cells, np.ones((3, 3), np.uint8)).astype(np.bool_)
             self._moved_ns[near] = at_ns
         self._before = reduced
         self._last_ns = at_ns

@@ -32,6 +32,7 @@ class Face(msgspec.Struct, frozen=True, array_like=True):
         box: in source pixels.
         detection_score: the detector's confidence, in [0, 1].
         probabilities: of `MASK_LABELS`, in that order, calibrated, adding up to 1.
+        presence: how sure the classifier is that this is a face at all, in [0, 1].
         sharpness: in [0, 1], 0 where every fine structure is lost; see `classify.quality`.
         brightness: mean luma of the face, in [0, 1].
         turn: how far the face is turned sideways, 0 frontal, 1 profile.
@@ -42,6 +43,7 @@ class Face(msgspec.Struct, frozen=True, array_like=True):
     box: Box
     detection_score: float
     probabilities: tuple[float, float, float]
+    presence: float
     sharpness: float
     brightness: float
     turn: float

@@ -158,5 +158,3 @@ def _show_image(report: ImageReport, json: bool) -> None:
         x, y, width, height = face.box
         why = f" ({face.unknown_reason})" if face.unknown_reason else ""
         results.print(f"  {face.label}{why} {face.confidence:.2f} at {x},{y} {width}x{height}", markup=False)
-
-

@@ -1,0 +1,136 @@
+"""Reports held against the truth: which passages are right, missed, counted twice, and which events are invented."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from infra.demo.truth import Truth, TruthTrack
+from storage.report import EventReport, Report, TrackReport
+from storage.words import EVENT_LABELS
+
+SAME_IOU: Final = 0.3
+SAME_SHARE: Final = 0.5
+"""A track and a true one are the same passage when their boxes overlap by `SAME_IOU` during at least this share of the
+time in which both are there."""
+
+TIMED_S: Final = 0.25
+"""Truth is given every 0.2 s; between two of its boxes further apart than this the face is not to be seen."""
+
+
+class TruthScore(msgspec.Struct, frozen=True):
+    """How a report compares with the truth.
+
+    Attributes:
+        tracks: true passages.
+        right: those found once, with their label.
+        missed: those not found at all.
+        invented_events: events of nobody, or of somebody who never broke the rule for the dwell time.
+        counted_twice: further tracks of a passage that was found.
+    """
+
+    tracks: int
+    right: int
+    missed: int
+    invented_events: int
+    counted_twice: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Which true passage each of our tracks is, and the score."""
+
+    true_of: dict[str, str]
+    doubles: dict[str, str]
+    score: TruthScore
+
+
+def score(report: Report, truth: Truth) -> Matching:
+    """Hold a report against the truth of its footage.
+
+    True and found tracks are matched one to one, so that the time during which they overlap is largest in total.
+    """
+    overlap = np.zeros((len(report.tracks), len(truth.tracks)))
+    for row, track in enumerate(report.tracks):
+        for column, true in enumerate(truth.tracks):
+            overlap[row, column] = _overlapping_samples(track, true)
+    true_of: dict[str, str] = {}
+    for row, column in zip(*(each.tolist() for each in linear_sum_assignment(-overlap)), strict=True):
+        if overlap[row, column] > 0:
+            true_of[report.tracks[row].id] = truth.tracks[column].id
+    doubles = {}
+    for row, track in enumerate(report.tracks):
+        if track.id not in true_of and overlap.shape[1] and overlap[row].max() > 0:
+            doubles[track.id] = truth.tracks[int(overlap[row].argmax())].id
+    by_id = {true.id: true for true in truth.tracks}
+    labels = {track.id: track.label for track in report.tracks}
+    right = sum(labels[ours] == by_id[true].label for ours, true in true_of.items())
+    known = true_of | doubles
+    invented = sum(
+        event.track_id not in known or not _broke_rule(by_id[known[event.track_id]], event, report.settings.dwell_s)
+        for event in report.events
+    )
+    return Matching(
+        true_of,
+        doubles,
+        TruthScore(
+            tracks=len(truth.tracks),
+            right=right,
+            missed=len(truth.tracks) - len(true_of),
+            invented_events=invented,
+            counted_twice=len(doubles),
+        ),
+    )
+
+
+def added(scores: Sequence[TruthScore]) -> TruthScore:
+    """The score of several reports together."""
+    return TruthScore(*(sum(column) for column in zip(*(msgspec.structs.astuple(s) for s in scores), strict=True)))
+
+
+def _overlapping_samples(track: TrackReport, true: TruthTrack) -> int:
+    """Samples at which the boxes overlap; 0 where that is too small a share to be the same passage."""
+    both = same = 0
+    for time_s, *box in track.boxes:
+        there = _box_at(true, time_s)
+        if there is not None:
+            both += 1
+            same += int(_iou((box[0], box[1], box[2], box[3]), there) >= SAME_IOU)
+    return same if both and same >= SAME_SHARE * both else 0
+
+
+def _box_at(true: TruthTrack, time_s: float) -> tuple[float, float, float, float] | None:
+    """The true box at a time, interpolated; None while the face is not to be seen."""
+    times = np.array([box[0] for box in true.boxes])
+    after = int(np.searchsorted(times, time_s))
+    if after < len(times) and abs(times[after] - time_s) < 1e-3:
+        _, x, y, width, height = true.boxes[after]
+        return x, y, width, height
+    if after in {0, len(times)} or times[after] - times[after - 1] > TIMED_S:
+        return None
+    before, follower = np.array(true.boxes[after - 1]), np.array(true.boxes[after])
+    box = before + (time_s - before[0]) / (follower[0] - before[0]) * (follower - before)
+    return float(box[1]), float(box[2]), float(box[3]), float(box[4])
+
+
+def _iou(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (one[2] * one[3] + other[2] * other[3] - width * height)
+
+
+def _broke_rule(true: TruthTrack, event: EventReport, dwell_s: float) -> bool:
+    """Whether the person broke the rule for the dwell time at some time of the event; two samples of tolerance."""
+    stretches = true.stretches or ((true.boxes[0][0], true.boxes[-1][0], true.label),)
+    return any(
+        label in EVENT_LABELS
+        and end_s - start_s >= dwell_s - 0.4
+        and start_s <= event.ended_s + 0.4
+        and end_s >= event.started_s - 0.4
+        for start_s, end_s, label in stretches
+    )

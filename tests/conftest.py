@@ -1,0 +1,77 @@
+"""What several tests share: pictures and footage made on the spot, and the data pack where it is present."""
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+PACK = Path(__file__).parent.parent.parent / "shared" / "data"
+
+WriteVideo = Callable[..., Path]
+
+
+@pytest.fixture
+def pack() -> Path:
+    """The folder of training and test data; tests that need it are skipped, in one clear line, where it is absent."""
+    if not (PACK / "split.json").exists():
+        pytest.skip(f"the data pack is not at {PACK}")
+    return PACK
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> NDArray[np.uint8]:
+    """The public-domain portrait the demo is made from: (512, 512, 3) uint8 RGB with one bare face."""
+    from skimage.data import astronaut
+
+    return np.ascontiguousarray(astronaut(), np.uint8)
+
+
+@pytest.fixture
+def write_video(tmp_path: Path) -> WriteVideo:
+    """Write frames as H.264; `times` are their timestamps in seconds, `rotation` display degrees."""
+
+    def write(
+        frames: list[NDArray[np.uint8]],
+        *,
+        name: str = "clip.mp4",
+        fps: int = 25,
+        times: list[float] | None = None,
+        pix_fmt: str = "yuv420p",
+        codec: Literal["libx264", "mjpeg", "ffv1"] = "libx264",
+        options: dict[str, str] | None = None,
+    ) -> Path:
+        path = tmp_path / name
+        height, width = frames[0].shape[:2]
+        with av.open(str(path), "w", options=options or {}) as container:
+            stream = container.add_stream(codec, fps)
+            stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
+            for index, frame in enumerate(frames):
+                picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                seconds = index / fps if times is None else times[index]
+                picture.pts, picture.time_base = round(seconds * 90_000), Fraction(1, 90_000)
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of the machine or writes outside its own folder."""
+    for name in [name for name in os.environ if name.startswith("MASKWATCH_")]:
+        if name != "MASKWATCH_PROOF":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MASKWATCH_DATA_DIR", str(tmp_path / "data"))
+
+
+def flat(colour: tuple[int, int, int] = (90, 120, 150), size: tuple[int, int] = (96, 128)) -> NDArray[np.uint8]:
+    """A picture of one colour, (height, width, 3)."""
+    return np.full((*size, 3), colour, np.uint8)
