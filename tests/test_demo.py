@@ -1,0 +1,64 @@
+"""The demo from end to end on a small clip, and what a broken classifier does to its figure."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from classify.classifier import SHIPPED_MODEL
+from infra.analysis import Analyzer
+from infra.cli import run
+from infra.demo.clips import write_clip
+from infra.demo.script import small_clip
+from infra.demo.truth import Truth
+from infra.footage import analyze_footage
+from infra.scoring import TruthScore, added, score
+from infra.settings import load_settings
+from storage.snapshots import SnapshotFolder
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    path = tmp_path_factory.mktemp("clip") / "entrance.mp4"
+    return path, write_clip(small_clip(1280, 720, 12.0, 4, seed=3), path)
+
+
+def measured(clip: tuple[Path, Truth], folder: Path, model: Path = SHIPPED_MODEL) -> TruthScore:
+    path, truth = clip
+    with Analyzer(load_settings(model=model)) as analyzer:
+        return score(analyze_footage(path, analyzer, SnapshotFolder(folder)).report, truth).score
+
+
+def test_people_are_found_once_with_their_labels_and_nothing_is_invented(
+    clip: tuple[Path, Truth], tmp_path: Path
+) -> None:
+    assert measured(clip, tmp_path) == TruthScore(tracks=4, right=4, missed=0, invented_events=0, counted_twice=0)
+
+
+def test_with_a_broken_classifier_the_figure_falls(clip: tuple[Path, Truth], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(SHIPPED_MODEL.read_bytes())
+    labels = json.loads(SHIPPED_MODEL.with_name("labels.json").read_text())
+    # The same network, but what it says of a mask it now says of none, and the other way round.
+    one, two, *rest = labels["labels"]
+    (tmp_path / "labels.json").write_text(json.dumps(labels | {"labels": [two, one, *rest]}))
+    found = measured(clip, tmp_path, broken)
+    assert found.right <= 1
+    assert found.invented_events >= 1
+
+
+@pytest.mark.slow
+def test_the_whole_demo_reaches_its_figure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["demo", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report) == ["cameras", "tracks", "events", "statistics", "truth"]
+    assert report["cameras"] == 2
+    assert {track["camera"] for track in report["tracks"]} == {"entrance", "ward"}
+    assert len({track["id"] for track in report["tracks"]}) == len(report["tracks"])
+    truth = TruthScore(**report["truth"])
+    assert truth.tracks == 20
+    assert truth.right >= 18
+    assert (truth.invented_events, truth.counted_twice) == (0, 0)
+    assert added([truth]) == truth
+    for camera in ("entrance", "ward"):
+        assert (tmp_path / "data" / "demo" / f"{camera}.annotated.mp4").stat().st_size > 1_000_000

@@ -1,0 +1,50 @@
+"""How long work tells that it is alive: a callback, and one that writes to the terminal's stderr."""
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+
+class Progress(Protocol):
+    """Called as work goes on; cheap enough to be called for every picture or step."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` units of `stage` are finished; `note` says how it goes."""
+        ...
+
+
+def silent(stage: str, done: int, total: int, note: str = "") -> None:
+    """A `Progress` that says nothing."""
+
+
+class Terminal:
+    """A `Progress` of one line per stage on stderr: rewritten on a terminal, a line every 10 s in a log."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._stage = ""
+        self._started = self._last = 0.0
+        self._first = 0
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._started, self._last, self._first = stage, now, 0.0, done
+        finished = done >= total
+        if not finished and now - self._last < (0.2 if self._live else 10.0):
+            return
+        self._last = now
+        pace = (now - self._started) / max(1, done - self._first)
+        left = "done" if finished else f"{_clock(pace * (total - done))} left"
+        line = f"{stage}: {done}/{total}, {left}{', ' + note if note else ''}"
+        self._stream.write(f"\r\x1b[K{line}" if self._live else f"{line}\n")
+        if self._live and finished:
+            self._stream.write("\n")
+        self._stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
