@@ -25,8 +25,12 @@ GATE: Final = 20.0
 REACH_WIDTHS: Final = 3.0
 """However uncertain a prediction is, a match is never further away than this."""
 
-START_SCORE: Final = 0.35
-"""Surer finds start a track; less sure ones only continue one (Zhang et al., "ByteTrack", ECCV 2022)."""
+START_SCORE: Final = 0.33
+"""Finds of which detector and classifier together are this sure (the product of score and presence) start a track; less
+sure ones only continue one (Zhang et al., "ByteTrack", ECCV 2022), and only `UNSURE_REACH_WIDTHS` from where the face is
+expected."""
+
+UNSURE_REACH_WIDTHS: Final = 0.7
 
 HEAD_WIDTHS: Final = 0.8
 """Centres of two heads side by side are at least this far apart, in widths of the larger; a find that is nearer to another
@@ -38,6 +42,9 @@ RECENT_NS: Final = 1 * NS_PER_S
 GONE_NS: Final = round(2.5 * NS_PER_S)
 """A walking person unseen for this long has gone; above the 2 s between looks at a still scene."""
 
+NEW_GONE_NS: Final = round(1.2 * NS_PER_S)
+"""A find that is not soon seen again was none."""
+
 STANDING_GONE_NS: Final = 7 * NS_PER_S
 """A standing person may look down or be covered for longer."""
 
@@ -45,9 +52,8 @@ STANDING_WIDTHS: Final = 0.6
 """Slower than this, in face widths a second, is standing."""
 
 CONFIRMED_FACES: Final = 3
-CONFIRMED_NS: Final = 1 * NS_PER_S
 CONFIRMED_PRESENCE: Final = 0.42
-"""A passage counts with this many sightings, or two this far apart, once the mean product of the detector's score and
+"""A passage counts with this many sightings, once the mean product of the detector's score and
 the classifier's presence reaches this. Less is more often a false alarm: on real footage people had 0.46 and more, patterns
 0.38 and less."""
 
@@ -56,10 +62,17 @@ LONGEST_TRACK_NS: Final = 600 * NS_PER_S
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What the fold goes by: how long a breach must last, and the smallest face that is judged."""
+    """What the fold goes by.
+
+    Attributes:
+        dwell_ns: how long a breach must last.
+        min_face_px: smallest face that is judged.
+        sample_ns: time between two samples; where they are rare, people are waited for longer.
+    """
 
     dwell_ns: int = NS_PER_S
     min_face_px: int = quality.MIN_FACE_PX
+    sample_ns: int = NS_PER_S // 5
 
 
 class TrackState(msgspec.Struct):
@@ -78,10 +91,13 @@ class TrackState(msgspec.Struct):
     presence: float = 0.0
     confirmed: bool = False
 
-    @property
-    def gone_after_ns(self) -> int:
-        standing = self.faces >= CONFIRMED_FACES and self.motion.speed_widths < STANDING_WIDTHS
-        return STANDING_GONE_NS if standing else GONE_NS
+    def gone(self, at_ns: int, rules: Rules) -> bool:
+        """Whether the person has been out of sight for too long to be still there."""
+        if self.faces < CONFIRMED_FACES:
+            limit_ns = NEW_GONE_NS
+        else:
+            limit_ns = STANDING_GONE_NS if self.motion.speed_widths < STANDING_WIDTHS else GONE_NS
+        return at_ns - self.last_ns > max(limit_ns, round(2.5 * rules.sample_ns))
 
 
 class FoldState(msgspec.Struct):
@@ -102,8 +118,8 @@ def fold(state: FoldState, result: Result, rules: Rules) -> Changes:
     Returns:
         What changed; closed tracks appear for the last time.
     """
-    closing = [t for t in state.tracks if result.at_ns - t.last_ns > t.gone_after_ns]
-    state.tracks = [t for t in state.tracks if result.at_ns - t.last_ns <= t.gone_after_ns]
+    closing = [track for track in state.tracks if track.gone(result.at_ns, rules)]
+    state.tracks = [track for track in state.tracks if not track.gone(result.at_ns, rules)]
     matches = _match(state, result)
     sightings: list[Sighting] = []
     pictures: list[Sighting] = []
@@ -111,7 +127,7 @@ def fold(state: FoldState, result: Result, rules: Rules) -> Changes:
     for index, face in enumerate(result.faces):
         track = matches.get(index)
         if track is None:
-            if face.detection_score < START_SCORE or _is_part(index, result, matches, state.tracks):
+            if _sureness(face) < START_SCORE or _is_part(index, result, matches, state.tracks):
                 continue
             track = _start(state, face, result.at_ns)
         best = _see(track, face, result.at_ns, rules)
@@ -130,29 +146,42 @@ def finish(state: FoldState) -> Changes:
 
 
 def _match(state: FoldState, result: Result) -> dict[int, TrackState]:
-    """Give found faces to tracks so that the likelihood of all together is largest."""
-    if not state.tracks:
-        return {}
+    """Give found faces to tracks: first to those seen often enough to be sure of, then to the new ones."""
     for track in state.tracks:
         dt_s = (result.at_ns - track.predicted_ns) / NS_PER_S
         if dt_s > 0.0:
             track.motion.predict(dt_s)
             track.predicted_ns = result.at_ns
-    if not result.faces:
+    established = [track for track in state.tracks if track.faces >= CONFIRMED_FACES]
+    new = [track for track in state.tracks if track.faces < CONFIRMED_FACES]
+    matches = _assigned(established, result.faces, range(len(result.faces)))
+    # A new track knows no speed and would claim almost any face nearby.
+    return matches | _assigned(new, result.faces, [index for index in range(len(result.faces)) if index not in matches])
+
+
+def _assigned(tracks: Sequence[TrackState], faces: Sequence[Face], indices: Sequence[int]) -> dict[int, TrackState]:
+    """The assignment under which the likelihood of all matches together is largest."""
+    if not tracks or not indices:
         return {}
     impossible = 1e6
-    costs = np.full((len(state.tracks), len(result.faces)), impossible)
-    for row, track in enumerate(state.tracks):
-        for column, face in enumerate(result.faces):
+    costs = np.full((len(tracks), len(indices)), impossible)
+    for row, track in enumerate(tracks):
+        for column, index in enumerate(indices):
+            face = faces[index]
             cost, deviation, widths = track.motion.compare(face.box)
-            if deviation <= GATE and widths <= REACH_WIDTHS:
+            reach = REACH_WIDTHS if _sureness(face) >= START_SCORE else UNSURE_REACH_WIDTHS
+            if deviation <= GATE and widths <= reach:
                 costs[row, column] = cost
     rows, columns = linear_sum_assignment(costs)
     return {
-        int(column): state.tracks[row]
-        for row, column in zip(rows, columns, strict=True)
+        indices[column]: tracks[row]
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         if costs[row, column] < impossible
     }
+
+
+def _sureness(face: Face) -> float:
+    return face.detection_score * face.presence
 
 
 def _is_part(index: int, result: Result, matches: Mapping[int, TrackState], tracks: Sequence[TrackState]) -> bool:
@@ -186,12 +215,10 @@ def _see(track: TrackState, face: Face, at_ns: int, rules: Rules) -> bool:
         track.motion.update(face.box)
     track.last_ns = at_ns
     track.faces += 1
-    track.presence += face.detection_score * face.presence
+    track.presence += _sureness(face)
     if track.presence >= CONFIRMED_PRESENCE * track.faces:
         # Once counted, a passage stays one.
-        track.confirmed |= track.faces >= CONFIRMED_FACES or (
-            track.faces >= 2 and at_ns - track.first_ns >= CONFIRMED_NS
-        )
+        track.confirmed |= track.faces >= CONFIRMED_FACES
     trust = quality.weight(face, rules.min_face_px)
     news = quality.novelty(face.thumbnail, track.thumbnail)
     track.thumbnail = face.thumbnail

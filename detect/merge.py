@@ -15,6 +15,12 @@ SAME_CONTAINED: Final = 0.4
 """A box of which this share lies inside a better one is a part of the same face."""
 
 
+DOUBTFUL: Final = 0.5
+HEAD_WIDTHS: Final = 0.8
+"""Centres of two heads side by side are at least this far apart, in widths of the larger box; a find with a score below
+`DOUBTFUL` that lies nearer to a surer one is hair, a collar or a hand of the same person."""
+
+
 def overlaps(one: NDArray[np.float32], many: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Overlap of one box with many.
 
@@ -36,7 +42,7 @@ def overlaps(one: NDArray[np.float32], many: NDArray[np.float32]) -> tuple[NDArr
 
 
 def merge(faces: Faces, *, same_iou: float = SAME_IOU, same_contained: float = SAME_CONTAINED) -> Faces:
-    """Greedy non-maximum suppression: the surest face stays, what overlaps it goes.
+    """Greedy non-maximum suppression: the surest face stays, what overlaps it or doubtfully adjoins it goes.
 
     The result is ordered by score, ties by position, so that it does not depend on the order of the looks.
 
@@ -51,5 +57,13 @@ def merge(faces: Faces, *, same_iou: float = SAME_IOU, same_contained: float = S
         best, rest = order[0], order[1:]
         kept.append(int(best))
         iou, contained = overlaps(faces.boxes[best], faces.boxes[rest])
-        order = rest[(iou < same_iou) & (contained < same_contained)]
+        beside = (faces.scores[rest] < DOUBTFUL) & _within_a_head(faces.boxes[best], faces.boxes[rest])
+        order = rest[(iou < same_iou) & (contained < same_contained) & ~beside]
     return faces.chosen(np.array(kept, np.intp))
+
+
+def _within_a_head(one: NDArray[np.float32], many: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of (N, 4) boxes have their centre nearer to that of `one` than two heads can be."""
+    apart = np.linalg.norm((many[:, :2] + many[:, 2:] / 2.0) - (one[:2] + one[2:] / 2.0), axis=1)
+    near: NDArray[np.bool_] = apart < HEAD_WIDTHS * np.maximum(many[:, 2], one[2])
+    return near

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from detect.quiet import quiet_native_libraries
+from infra.commands.bench import bench
 from infra.commands.demo import demo
 from infra.commands.image import faces, image
 from infra.commands.train import evaluate, train
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, image, faces, video, train, evaluate):
+for command in (demo, image, faces, video, train, evaluate, bench):
     app.command()(command)
 
 

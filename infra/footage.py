@@ -114,7 +114,7 @@ def _fold_all(
     progress: Progress | None,
 ) -> Recorder:
     state = FoldState()
-    rules = Rules(nanoseconds(settings.dwell_s), settings.min_face_px)
+    rules = Rules(nanoseconds(settings.dwell_s), settings.min_face_px, nanoseconds(1.0 / settings.fps))
     recorder = Recorder()
     album = _Album(snapshots, recorder)
     for result, rgb in results:

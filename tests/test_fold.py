@@ -140,6 +140,26 @@ def test_a_breach_of_the_dwell_time_is_one_event() -> None:
     assert story.pictures >= 1
 
 
+def test_a_glimpse_is_a_passage_but_too_short_to_judge() -> None:
+    [track] = told(walk([WITH] * 4)).tracks.values()
+    assert (track.label, track.unknown_reason) == (Label.UNKNOWN, UnknownReason.TOO_SHORT)
+
+
+def test_a_second_find_beside_a_head_is_not_a_second_person() -> None:
+    results = [
+        result(k, face(100 + 30 * k, k=k), face(130 + 30 * k, 330, size=40, score=0.6, k=k + 1)) for k in range(20)
+    ]
+    assert len(told(results).tracks) == 1
+
+
+def test_a_new_find_does_not_take_the_face_of_somebody_known() -> None:
+    results = walk([WITH] * 20)
+    stray = face(100 + 40 * 6 + 150, 330, label=WITHOUT, k=99)
+    results[6] = msgspec.structs.replace(results[6], faces=(*results[6].faces, stray))
+    [track] = told(results).tracks.values()
+    assert (track.faces, track.label) == (20, WITH)
+
+
 @pytest.mark.parametrize(("dwell_s", "events"), [(0.6, 1), (1.0, 1), (1.4, 0), (5.0, 0)])
 def test_a_shorter_breach_than_the_dwell_time_is_none(dwell_s: float, events: int) -> None:
     labels = [WITH] * 10 + [WITHOUT] * 7 + [WITH] * 15
@@ -215,7 +235,7 @@ def test_a_track_longer_than_ten_minutes_keeps_the_label_it_had_then() -> None:
         Result("c1", 0, k, t, 1920, 1080, Look.FULL, (face(500, label=WITH if t < 600 * NS_PER_S else WITHOUT, k=k),))
         for k, t in enumerate(times)
     ]
-    [track] = told(results).tracks.values()
+    [track] = told(results, Rules(sample_ns=times[1])).tracks.values()
     assert track.label is WITH
     assert track.last_seen_ns == times[-1]
 

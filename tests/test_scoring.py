@@ -60,9 +60,9 @@ def test_a_passage_without_a_track_is_missed() -> None:
 
 def test_a_passage_cut_in_two_is_counted_twice() -> None:
     boxes = line(1.0, 12)
-    assert score(
-        report(track("t1", boxes[:7]), track("t2", boxes[7:])), truth(true("p1", boxes))
-    ).score == TruthScore(1, 1, 0, 0, 1)
+    assert score(report(track("t1", boxes[:7]), track("t2", boxes[7:])), truth(true("p1", boxes))).score == TruthScore(
+        1, 1, 0, 0, 1
+    )
 
 
 def test_boxes_that_meet_for_less_than_half_of_the_common_time_are_not_the_same_passage() -> None:
