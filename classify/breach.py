@@ -172,8 +172,8 @@ class Breach(msgspec.Struct):
             return False
         breaking = sum(face.probabilities[MASK_LABELS.index(label)] for label in EVENT_LABELS)
         score = weight * breaking * face.detection_score * math.sqrt(max(face.box[2:]))
-        # Every better picture costs an encoding; a tenth better is worth one.
-        if score <= 1.1 * self.best_picture:
+        # Every better picture costs an encoding; a third better is worth one.
+        if score <= 1.33 * self.best_picture:
             return False
         self.best_picture = score
         return True

@@ -2,13 +2,25 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from detect.faces import FaceDetector, Faces
 from detect.merge import merge
 from detect.tiles import Tile, plan_tiles, tiles_with_motion, uncut
+
+THOROUGH: Final = 2.0
+"""On the validation scenes this raised recall from 63 to 77 % at 24-40 px and from 75 to 83 % at 40-80 px."""
+
+BUDGET: Final = 14
+"""Tiles for one sample; the whole of 1080p takes 22. A far face is then seen in every other sample, a near one in all."""
+
+CLOSE_UP_BORDER: Final = 0.6
+"""Share of the longer side that the border of a close-up adds on each side. The detector misses faces that fill the
+picture: in 197 portraits it found 79 % at a score of 0.3, 96 % with the border, 99 % with both looks."""
 
 
 class Looker:
@@ -27,7 +39,7 @@ class Looker:
         """
         self._detectors = list(detectors)
         self._min_face_px = min_face_px
-        self._plans: dict[tuple[int, int], list[Tile]] = {}
+        self._plans: dict[tuple[int, int, float], list[Tile]] = {}
         self._pool = ThreadPoolExecutor(len(self._detectors), "look") if len(self._detectors) > 1 else None
 
     @property
@@ -35,30 +47,42 @@ class Looker:
         """The detectors' name."""
         return self._detectors[0].name
 
-    def look(self, rgb: NDArray[np.uint8], motion: NDArray[np.bool_] | None = None) -> Faces:
-        """Find the faces of a picture.
+    @property
+    def smallest_face_px(self) -> float:
+        """Width in the detector's own picture that the smallest face is shown with."""
+        return self._detectors[0].smallest_face_px
 
-        Args:
-            rgb: (height, width, 3) uint8.
-            motion: (rows, columns) grid over the picture: only tiles in which it is True somewhere are looked at.
-                None looks everywhere.
+    def look(self, rgb: NDArray[np.uint8]) -> Faces:
+        """Find the faces of a (height, width, 3) uint8 picture, everywhere.
 
         Returns:
             One box per face, in pixels of `rgb`, surest first. Boxes may reach beyond the picture.
         """
+        return merge(Faces.joined(self._looks(rgb, self._plan(rgb, 1.0))))
+
+    def look_thoroughly(self, rgb: NDArray[np.uint8]) -> Faces:
+        """The same for a still picture, which is seen only once.
+
+        Tiles show faces `THOROUGH` times larger, and one more look with a border around the picture finds faces that
+        fill it, as in portraits.
+        """
+        looks = self._looks(rgb, self._plan(rgb, THOROUGH))
+        return merge(Faces.joined([*looks, self._look_from_afar(rgb)]))
+
+    def look_where_it_moves(self, rgb: NDArray[np.uint8], motion: NDArray[np.bool_], seq: int) -> Faces:
+        """The same for a sample of a camera: only where something moves, and not everywhere at once.
+
+        Args:
+            rgb: (height, width, 3) uint8.
+            motion: (rows, columns) grid over the picture: tiles in which it is False throughout are left out.
+            seq: number of the sample. Beyond `BUDGET` tiles the smallest ones take turns, odd and even.
+        """
         height, width = rgb.shape[:2]
-        tiles = self._plan(width, height)
-        if motion is not None:
-            tiles = tiles_with_motion(tiles, motion, width, height)
-        if self._pool is None:
-            parts = [_look(self._detectors[0], rgb, tile) for tile in tiles]
-        else:
-            shares = [tiles[start :: len(self._detectors)] for start in range(len(self._detectors))]
-            done = self._pool.map(
-                lambda detector, share: [_look(detector, rgb, tile) for tile in share], self._detectors, shares
-            )
-            parts = [part for share in done for part in share]
-        return merge(Faces.joined(parts))
+        tiles = tiles_with_motion(self._plan(rgb, 1.0), motion, width, height)
+        if len(tiles) > BUDGET:
+            smallest = min(tile.width for tile in tiles)
+            tiles = [t for t in tiles if t.width > smallest] + [t for t in tiles if t.width == smallest][seq % 2 :: 2]
+        return merge(Faces.joined(self._looks(rgb, tiles)))
 
     def close(self) -> None:
         """Release the detectors."""
@@ -67,18 +91,36 @@ class Looker:
         for detector in self._detectors:
             detector.close()
 
-    def _plan(self, width: int, height: int) -> list[Tile]:
-        size = (width, height)
-        if size not in self._plans:
+    def _looks(self, rgb: NDArray[np.uint8], tiles: Sequence[Tile]) -> list[Faces]:
+        if self._pool is None:
+            return [_look(self._detectors[0], rgb, tile) for tile in tiles]
+        shares = [tiles[start :: len(self._detectors)] for start in range(len(self._detectors))]
+        done = self._pool.map(
+            lambda detector, share: [_look(detector, rgb, tile) for tile in share], self._detectors, shares
+        )
+        return [part for share in done for part in share]
+
+    def _look_from_afar(self, rgb: NDArray[np.uint8]) -> Faces:
+        border = round(CLOSE_UP_BORDER * max(rgb.shape[:2]))
+        sides = (border, border, border, border)
+        framed = cv2.copyMakeBorder(rgb, *sides, cv2.BORDER_CONSTANT, value=(127, 127, 127)).astype(
+            np.uint8, copy=False
+        )
+        return self._detectors[0].detect(framed).moved(-border, -border)
+
+    def _plan(self, rgb: NDArray[np.uint8], detail: float) -> list[Tile]:
+        height, width = rgb.shape[:2]
+        key = (width, height, detail)
+        if key not in self._plans:
             detector = self._detectors[0]
-            self._plans[size] = plan_tiles(
+            self._plans[key] = plan_tiles(
                 width,
                 height,
                 self._min_face_px,
                 input_px=detector.input_px,
-                smallest_face_px=detector.smallest_face_px,
+                smallest_face_px=detail * detector.smallest_face_px,
             )
-        return self._plans[size]
+        return self._plans[key]
 
 
 def _look(detector: FaceDetector, rgb: NDArray[np.uint8], tile: Tile) -> Faces:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from classify.classifier import FaceClassifier, LiteRtClassifier
 from classify.faces import classify_faces, face_verdict
 from detect.blazeface import BlazeFace
+from detect.faces import Faces
 from detect.looking import Looker
 from detect.models import detector_model
 from infra.settings import Settings
 from storage.errors import InputError
-from storage.messages import Box, Face
+from storage.messages import Box, Face, Look
 from storage.report import ModelInfo
 from storage.words import MASK_LABELS, Label, UnknownReason
 
@@ -37,7 +38,7 @@ class Analyzer:
     """Finds and classifies the faces of pictures.
 
     >>> with Analyzer(load_settings()) as analyzer:  # doctest: +SKIP
-    ...     faces = analyzer.faces(rgb)
+    ...     faces = analyzer.faces_in_picture(rgb)
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -66,21 +67,33 @@ class Analyzer:
         """Which classifier speaks."""
         return ModelInfo(self.classifier.name, self.classifier.sha256, self.classifier.backend)
 
-    def faces(self, rgb: NDArray[np.uint8], motion: NDArray[np.bool_] | None = None) -> tuple[Face, ...]:
-        """Classified faces of a (height, width, 3) uint8 RGB picture, where `motion` (a grid, or None) is True."""
-        found = self._looker.look(rgb, motion)
-        return classify_faces(
-            self.classifier,
-            rgb,
-            found.boxes,
-            found.scores,
-            found.keypoints,
-            min_face_px=self.settings.min_face_px,
-        )
+    def faces_in_picture(self, rgb: NDArray[np.uint8]) -> tuple[Face, ...]:
+        """Classified faces of a still picture, (height, width, 3) uint8 RGB."""
+        return self._classified(rgb, self._looker.look_thoroughly(rgb))
+
+    def faces_in_sample(
+        self, rgb: NDArray[np.uint8], look: Look, motion: NDArray[np.bool_], seq: int
+    ) -> tuple[Face, ...]:
+        """Classified faces of a sample of footage, looked at as `ingest.motion.Motion` judged it.
+
+        Args:
+            rgb: (height, width, 3) uint8.
+            look: everywhere, or where it moves.
+            motion: grid over the picture, True where something moves.
+            seq: number of the sample.
+        """
+        if look is Look.FULL:
+            return self._classified(rgb, self._looker.look(rgb))
+        return self._classified(rgb, self._looker.look_where_it_moves(rgb, motion, seq))
 
     def close(self) -> None:
         """Release the networks."""
         self._looker.close()
+
+    def _classified(self, rgb: NDArray[np.uint8], found: Faces) -> tuple[Face, ...]:
+        return classify_faces(
+            self.classifier, rgb, found.boxes, found.scores, found.keypoints, min_face_px=self.settings.min_face_px
+        )
 
     def __enter__(self) -> Self:
         return self

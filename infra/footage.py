@@ -102,7 +102,7 @@ def _results(footage: Footage, analyzer: Analyzer) -> Generator[tuple[Result, ND
             look, active = motion.judge(luma, frame.at_ns)
             height, width = luma.shape
             rgb = None if look is Look.NONE else frame.rgb()
-            faces = () if rgb is None else analyzer.faces(rgb, None if look is Look.FULL else active)
+            faces = () if rgb is None else analyzer.faces_in_sample(rgb, look, active, seq)
             yield Result(footage.path.name, 0, seq, frame.at_ns, width, height, look, faces), rgb
 
 

@@ -53,6 +53,7 @@ class Motion:
         due = at_ns // FULL_LOOK_NS != self._last_ns // FULL_LOOK_NS
         if self._before is None or self._before.shape != reduced.shape:
             # Nothing to compare with yet: take everything for moving.
+            due = True
             self._moved_ns = np.full((rows, columns), at_ns, np.int64)
         else:
             moved = (np.asarray(cv2.absdiff(reduced, self._before)) > LEVELS).astype(np.uint8)
@@ -67,7 +68,7 @@ class Motion:
         self._before = reduced
         self._last_ns = at_ns
         active = self._moved_ns > at_ns - HOLD_NS
-        if due or active.all():
+        if due:
             return Look.FULL, active
         return (Look.MOTION if active.any() else Look.NONE), active
 

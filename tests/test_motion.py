@@ -20,6 +20,7 @@ def test_sensor_noise_is_no_motion_but_a_person_is() -> None:
     motion = Motion()
     looks = [motion.judge(scene(seed=k), k * STEP)[0] for k in range(9)]
     assert looks[0] is Look.FULL
+    assert looks[1 : HOLD_NS // STEP] == [Look.MOTION] * (HOLD_NS // STEP - 1)
     assert looks[HOLD_NS // STEP + 1 :] == [Look.NONE] * (len(looks) - HOLD_NS // STEP - 1)
     look, active = motion.judge(scene(300), 9 * STEP)
     assert look is Look.MOTION

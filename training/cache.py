@@ -18,7 +18,7 @@ from classify.crops import IMAGE_SIZE, MARGIN, crop_face
 from detect.looking import Looker
 from storage.errors import InputError
 from storage.files import replaced
-from training.faces import MINED_MIN_FACE_PX, PORTRAIT_BORDER, PORTRAIT_SHARE, SURELY_A_FACE, Face, faces_of
+from training.faces import MINED_MIN_FACE_PX, PORTRAIT_SHARE, SURELY_A_FACE, Face, faces_of
 from training.labels import LABELS
 from training.pictures import Picture
 from training.progress import Progress, silent
@@ -181,7 +181,7 @@ def load_cut(path: Path) -> Cut | None:
 def cache_key(pictures: list[Picture], looker: Looker, image_size: int = IMAGE_SIZE) -> str:
     """Changes when the pictures, their labels, the detector or the way of cutting change."""
     digest = hashlib.sha256(
-        f"{looker.name} {MINED_MIN_FACE_PX} {SURELY_A_FACE} {PORTRAIT_SHARE} {PORTRAIT_BORDER} {CONTEXT} {MARGIN} {image_size}".encode()
+        f"{looker.name} {MINED_MIN_FACE_PX} {SURELY_A_FACE} {PORTRAIT_SHARE} {looker.smallest_face_px} {CONTEXT} {MARGIN} {image_size}".encode()
     )
     for picture in pictures:
         digest.update(repr(picture).encode())

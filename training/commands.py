@@ -1,7 +1,8 @@
 """`maskwatch train` and `maskwatch evaluate`, as functions that the command line calls."""
 
 import time
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from classify.crops import IMAGE_SIZE
 from storage.errors import InputError, SetupError, UsageError
 from storage.files import make_folder, replaced, write_bytes
 from training.cache import Crops, Cut, cut_crops
+from training.detection import measure_detection
 from training.evaluation import MIN_FACE_PX, Evaluation, evaluate
 from training.labels import LABELS, NO_FACE
-from training.looking import DETECTOR, kept_cut, open_looker
+from training.looking import DETECTOR, kept_cut, open_looker, running_looker
 from training.network import BACKBONES, BLOCKS, WEIGHTS_FILE
 from training.pictures import SPLITS, read_data
 from training.progress import Progress, silent
@@ -154,13 +156,13 @@ def run_evaluate(  # noqa: PLR0913 - the options of a command
     pictures = [picture for picture in read_data(data, seed=seed, limit=limit) if split in (picture.split, "all")]
     if not pictures:
         raise InputError(f"no picture is in the split {split}: choose another, or all")
-    looker = open_looker(data, detector)
-    try:
+    with closing(open_looker(data, detector)) as looker:
         cut = cut_crops(pictures, looker, exact=True, image_size=classifier.image_size,
                         progress=progress, stage=f"faces of {split}")  # fmt: skip
-    finally:
-        looker.close()
     found, crops, probabilities = evaluate(classifier, cut, split)
+    if any(picture.portrait is None for picture in pictures):
+        with closing(running_looker(data, detector)) as looker:
+            found = replace(found, detection=measure_detection(pictures, looker, classifier, progress))
     if out is not None:
         from training.plots import draw_evaluation
 

@@ -1,7 +1,7 @@
 """A LiteRT model on labelled data: the figures that are published, without TensorFlow."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from classify.classifier import FaceClassifier
 from training.cache import Crops, Cut
+from training.detection import DetectionBand
 from training.figures import Report, report
 from training.labels import NO_FACE
 
@@ -31,6 +32,7 @@ class Evaluation:
         min_face_px: the limit.
         ms_per_face_1: one face a call, one thread, median.
         ms_per_face_32: 32 faces a call.
+        detection: of the scenes' faces, by width; empty where there are no scenes.
         report: the figures. Scenes count by their annotated boxes, portraits by the detected face; in groups of their
             own: portraits without a detected face, and the detector's own boxes of the annotated faces.
     """
@@ -45,6 +47,7 @@ class Evaluation:
     ms_per_face_1: float
     ms_per_face_32: float
     report: Report
+    detection: list[DetectionBand] = field(default_factory=list)
 
 
 def evaluate(classifier: FaceClassifier, cut: Cut, split: str) -> tuple[Evaluation, Crops, NDArray[np.float32]]:

@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.statistics import wilson_interval
 from training.labels import LABELS, NO_FACE, WITH_MASK
 
 WIDTH_BANDS: Final = ((24.0, 40.0), (40.0, 80.0), (80.0, float("inf")))
 RESAMPLES: Final = 1000
-Z95: Final = 1.959963984540054
 
 Probabilities = NDArray[np.floating]
 Labels = NDArray[np.int64]
@@ -89,7 +89,7 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[n
 
 
 def wilson(right: int, of: int) -> Figure:
-    """A proportion with Wilson's score interval (1927).
+    """A proportion with its Wilson interval; without values where there is nothing to count.
 
     >>> wilson(0, 0).value is None
     True
@@ -99,10 +99,7 @@ def wilson(right: int, of: int) -> Figure:
     """
     if of == 0:
         return Figure(None, None, None, 0)
-    share, square = right / of, Z95 * Z95
-    middle = (share + square / (2 * of)) / (1 + square / of)
-    reach = Z95 / (1 + square / of) * float(np.sqrt(share * (1 - share) / of + square / (4 * of * of)))
-    return Figure(share, max(0.0, middle - reach), min(1.0, middle + reach), of)
+    return Figure(right / of, *wilson_interval(right, of), of)
 
 
 def figures(probabilities: Probabilities, labels: Labels, *, seed: int = 0) -> Figures:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from classify.quality import MIN_FACE_PX
+from detect.blazeface import MIN_SCORE, BlazeFace
 from detect.looking import Looker
 from detect.models import DetectorModel, detector_model
 from storage.errors import InputError, SetupError
@@ -16,18 +18,18 @@ MINED_MIN_SCORE: Final = 0.15
 """Lower than the running system's, so that `not_a_face` learns from more than it will meet."""
 
 
+def running_looker(data: tuple[Path, ...], given: Path | None) -> Looker:
+    """The detector with the running system's own settings; otherwise as `open_looker`."""
+    return _looker(data, given, MIN_SCORE, MIN_FACE_PX)
+
+
 def open_looker(data: tuple[Path, ...], given: Path | None) -> Looker:
-    """The detector, from the file given or from a pack's `models` folder; to be closed by the caller.
+    """The detector for mining, from the file given or from a pack's `models` folder; to be closed by the caller.
 
     Raises:
         SetupError: there is no such file, or MediaPipe can't be loaded.
     """
-    from detect.blazeface import BlazeFace
-
-    kind = detector_model(DETECTOR)
-    path = given if given is not None else _detector_file(data, kind)
-    detectors = [BlazeFace(kind, path, min_score=MINED_MIN_SCORE) for _ in range(2)]
-    return Looker(detectors, min_face_px=MINED_MIN_FACE_PX)
+    return _looker(data, given, MINED_MIN_SCORE, MINED_MIN_FACE_PX)
 
 
 def kept_cut(
@@ -47,6 +49,12 @@ def kept_cut(
         cut = cut_crops(pictures, looker, exact=split != "train", image_size=image_size, progress=progress, stage=stage)
         save_cut(path, cut)
     return cut
+
+
+def _looker(data: tuple[Path, ...], given: Path | None, min_score: float, min_face_px: float) -> Looker:
+    kind = detector_model(DETECTOR)
+    path = given if given is not None else _detector_file(data, kind)
+    return Looker([BlazeFace(kind, path, min_score=min_score) for _ in range(2)], min_face_px=min_face_px)
 
 
 def _detector_file(data: tuple[Path, ...], kind: DetectorModel) -> Path:

@@ -70,7 +70,7 @@ def image(
                 rgb = read_picture(path, max_pixels=settings.max_picture_pixels)
                 if targets is not None:
                     target = targets.place(path)
-                faces = [face_report(face, settings.min_face_px) for face in analyzer.faces(rgb)]
+                faces = [face_report(face, settings.min_face_px) for face in analyzer.faces_in_picture(rgb)]
             except InputError as problem:
                 failed = True
                 _fail(path, problem, json)

@@ -97,6 +97,11 @@ def show_evaluation(found: Evaluation) -> None:
     for label, figure in found.report.overall.classes.items():
         classes.add_row(label, _text(figure.precision), _text(figure.recall), _text(figure.f1))
     results.print(classes)
+    if found.detection:
+        bands = Table("face width", "recall", "precision")
+        for band in found.detection:
+            bands.add_row(band.width, _text(band.recall), _text(band.precision))
+        results.print(bands)
     alarms = found.report.false_alarms
     results.print(
         f"false alarms rejected: {_text(alarms.rejected)}; true faces lost: {_text(alarms.faces_lost)}", markup=False
