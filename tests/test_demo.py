@@ -1,6 +1,7 @@
 """The demo from end to end on a small clip, and what a broken classifier does to its figure."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_with_a_broken_classifier_the_figure_falls(clip: tuple[Path, Truth], tmp
     assert found.invented_events >= 1
 
 
+SEEDS = range(3, 15) if os.environ.get("MASKWATCH_PROOF") else range(3, 6)
+
+
+@pytest.mark.slow
+def test_other_people_on_other_paths_are_found_as_well(tmp_path: Path) -> None:
+    scores = []
+    for seed in SEEDS:
+        path = tmp_path / f"{seed}.mp4"
+        scores.append(measured((path, write_clip(small_clip(1280, 720, 12.0, 4, seed=seed), path)), tmp_path))
+    total = added(scores)
+    assert total.right >= 0.9 * total.tracks
+    assert total.invented_events == 0
+    assert total.counted_twice <= total.tracks // 40
+
+
 @pytest.mark.slow
 def test_the_whole_demo_reaches_its_figure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(["demo", "--json"]) == 0
@@ -59,6 +75,5 @@ def test_the_whole_demo_reaches_its_figure(capsys: pytest.CaptureFixture[str], t
     assert truth.tracks == 20
     assert truth.right >= 18
     assert (truth.invented_events, truth.counted_twice) == (0, 0)
-    assert added([truth]) == truth
     for camera in ("entrance", "ward"):
         assert (tmp_path / "data" / "demo" / f"{camera}.annotated.mp4").stat().st_size > 1_000_000

@@ -11,19 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from storage.errors import StorageError
+from storage.errors import InputError, StorageError
 from storage.files import check_writable, make_folder, replaced, write_bytes
 from storage.snapshots import SnapshotFolder, encode_snapshot, pixelated
 from storage.statistics import count, wilson_interval
 from storage.words import Label
 
 
+def fail_half_way(path: Path) -> None:
+    path.write_bytes(b"half of the ne")
+    raise InputError("no input")
+
+
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     write_bytes(path, b"old")
-    with pytest.raises(StorageError), replaced(path) as temporary:
-        temporary.write_bytes(b"half of the ne")
-        (tmp_path / "missing input").read_bytes()
+    with pytest.raises(InputError, match="no input"), replaced(path) as temporary:
+        fail_half_way(temporary)
     assert path.read_bytes() == b"old"
     write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
