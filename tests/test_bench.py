@@ -1,0 +1,160 @@
+"""The benchmarks' figures: their names and shape; how fast it is on the machine of a test is nobody's business here."""
+
+import json
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from infra.bench.clips import LONGEST_S, SHORTEST_QUIET_S, activity, busy_clip, quiet_clip
+from infra.bench.machine import this_machine
+from infra.bench.report import BenchReport, Measurement, cost, figure, show, speed
+from infra.cli import run
+from infra.demo.sight import sightings
+from storage.errors import UsageError
+from storage.report import to_json
+from tests.conftest import WriteVideo
+
+KERNELS = ["decode_ms", "motion_ms", "convert_ms", "detect_ms", "full_look_ms", "full_look_tiles", "crop_ms",
+           "quality_ms", "classify_ms", "snapshot_ms"]  # fmt: skip
+PIPELINE = ["kernel_share", "realtime_factor", "peak_memory_mib", "cpu_per_second", "looked_share"]
+
+
+@pytest.fixture
+def footage(write_video: WriteVideo, astronaut: NDArray[np.uint8]) -> Path:
+    """A portrait that crosses a grey picture within a second."""
+    pictures = []
+    for index in range(25):
+        picture = np.full((360, 640, 3), 110, np.uint8)
+        picture[40:340, 10 + 14 * index : 270 + 14 * index] = astronaut[0:300, 100:360]
+        pictures.append(picture)
+    return write_video(pictures)
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run `maskwatch bench` in this process; gives its exit status, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = run(["bench", *(str(argument) for argument in arguments)])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return status, out, err
+
+    return call
+
+
+def checked(line: str) -> dict[str, dict[str, Any]]:
+    """The results by name, once the shape is what the interface says."""
+    report = json.loads(line)
+    assert list(report) == ["benchmark", "machine", "results"]
+    assert list(report["machine"]) == ["cpu", "cores", "memory_mib", "python"]
+    for row in report["results"]:
+        assert list(row)[:3] == ["name", "value", "unit"]
+        assert list(row)[3:] in ([], ["limit", "ratio"])
+        assert row["value"] >= 0
+    return {row["name"]: row for row in report["results"]}
+
+
+def test_kernels_gives_a_figure_for_each_kernel_and_a_limit_for_those_of_a_library(bench: Any, footage: Path) -> None:
+    status, out, _ = bench("kernels", "--json", "--footage", footage)
+    assert status == 0
+    rows = checked(out)
+    assert list(rows) == KERNELS
+    assert [name for name, row in rows.items() if "limit" in row] == ["decode_ms", "detect_ms", "classify_ms"]
+    assert all(row["value"] > 0 for row in rows.values())
+
+
+def test_pipeline_on_own_footage_has_no_figure_for_busy_footage(bench: Any, footage: Path) -> None:
+    status, out, _ = bench("pipeline", "--json", "--footage", footage)
+    assert status == 0
+    rows = checked(out)
+    assert list(rows) == PIPELINE
+    assert rows["kernel_share"]["value"] > 0
+    assert rows["looked_share"]["value"] == 1.0
+    assert rows["peak_memory_mib"]["value"] > 50
+
+
+def test_classifier_leaves_keras_out_and_says_so(bench: Any, tmp_path: Path) -> None:
+    status, out, err = bench("classifier", "--json")
+    assert status == 0
+    assert list(checked(out)) == ["ms_per_face_1", "ms_per_face_32"]
+    assert "keras_ms_per_face is left out" in err
+
+
+def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show(BenchReport("kernels", this_machine(), (cost("decode_ms", 2.0, "ms", 1.0), figure("crop_ms", 0.25, "ms"))))
+    out = capsys.readouterr().out
+    assert re.search(r"decode_ms\W+2\W+ms\W+1\W+0\.50", out)
+    assert re.search(r"crop_ms\W+0\.25\W+ms", out)
+
+
+def test_the_machine_is_described_without_naming_it() -> None:
+    machine = this_machine()
+    assert machine.cores >= 1
+    assert machine.memory_mib > 100
+    assert socket.gethostname() not in to_json(machine)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["speed"], "no benchmark is called 'speed': choose one of kernels, pipeline, classifier"),
+        (["cameras"], "not there yet: needs the running system"),
+        (["api"], "not there yet: needs the running system"),
+        (["kernels", "--seconds", "2"], "5 to 80 s"),
+        (["pipeline", "--seconds", "10"], "20 to 80 s"),
+        (["pipeline", "--keras", "model.keras"], "--keras is for `bench classifier`"),
+        (["classifier", "--seconds", "20"], "measures no footage"),
+        (["kernels", "--seconds", "20", "--footage", "clip.mp4"], "give one of them"),
+    ],
+)
+def test_a_wrong_call_ends_with_status_2_and_one_sentence(bench: Any, arguments: list[str], said: str) -> None:
+    status, out, err = bench(*arguments)
+    assert (status, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("name", ["kernels", "pipeline"])
+def test_footage_that_is_none_ends_with_status_1(bench: Any, name: str, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_text("no footage")
+    status, out, err = bench(name, "--footage", tmp_path / "clip.mp4")
+    assert (status, out) == (1, "")
+    assert "is not a video that can be read" in err
+
+
+@pytest.mark.parametrize(
+    ("row", "written"),
+    [
+        (figure("a", 1.23456, "ms"), '{"name":"a","value":1.2346,"unit":"ms"}'),
+        (cost("a", 2.0, "ms", 1.0), '{"name":"a","value":2.0,"unit":"ms","limit":1.0,"ratio":0.5}'),
+        (speed("a", 2.0, "x", 8.0), '{"name":"a","value":2.0,"unit":"x","limit":8.0,"ratio":0.25}'),
+    ],
+)
+def test_a_ratio_is_there_only_beside_a_limit_and_grows_as_the_figure_gets_better(
+    row: Measurement, written: str
+) -> None:
+    assert to_json(row) == written
+
+
+def test_the_quiet_clip_has_people_in_three_tenths_of_its_time_and_nobody_at_its_ends() -> None:
+    clip = quiet_clip(40.0)
+    assert clip.duration_s == 40.0
+    assert activity(clip) == pytest.approx(0.3, abs=0.02)
+    seen = [sighting.t for walker in clip.walkers for sighting in sightings(clip, walker)]
+    assert min(seen) > 10
+    assert max(seen) < 30
+    for walker in clip.walkers:
+        assert walker.stages[0].from_s == walker.from_s
+
+
+def test_the_shortest_and_the_longest_clips_can_be_made() -> None:
+    for seconds in (SHORTEST_QUIET_S, LONGEST_S):
+        assert activity(quiet_clip(seconds)) == pytest.approx(0.3, abs=0.05)
+        assert activity(busy_clip(seconds)) > 0.9
+    with pytest.raises(UsageError, match="--seconds 81"):
+        busy_clip(81)
