@@ -69,12 +69,10 @@ class Analyzer:
 
     def faces_in_picture(self, rgb: NDArray[np.uint8]) -> tuple[Face, ...]:
         """Classified faces of a still picture, (height, width, 3) uint8 RGB."""
-        return self._classified(rgb, self._looker.look_thoroughly(rgb))
+        return self.classified(rgb, self._looker.look_thoroughly(rgb))
 
-    def faces_in_sample(
-        self, rgb: NDArray[np.uint8], look: Look, motion: NDArray[np.bool_], seq: int
-    ) -> tuple[Face, ...]:
-        """Classified faces of a sample of footage, looked at as `ingest.motion.Motion` judged it.
+    def found_in_sample(self, rgb: NDArray[np.uint8], look: Look, motion: NDArray[np.bool_], seq: int) -> Faces:
+        """Faces found in a sample of footage, looked at as `ingest.motion.Motion` judged it.
 
         Args:
             rgb: (height, width, 3) uint8.
@@ -83,17 +81,18 @@ class Analyzer:
             seq: number of the sample.
         """
         if look is Look.FULL:
-            return self._classified(rgb, self._looker.look(rgb))
-        return self._classified(rgb, self._looker.look_where_it_moves(rgb, motion, seq))
+            return self._looker.look(rgb)
+        return self._looker.look_where_it_moves(rgb, motion, seq)
+
+    def classified(self, rgb: NDArray[np.uint8], found: Faces) -> tuple[Face, ...]:
+        """What was found in a picture, classified; finds that are no faces are dropped."""
+        return classify_faces(
+            self.classifier, rgb, found.boxes, found.scores, found.keypoints, min_face_px=self.settings.min_face_px
+        )
 
     def close(self) -> None:
         """Release the networks."""
         self._looker.close()
-
-    def _classified(self, rgb: NDArray[np.uint8], found: Faces) -> tuple[Face, ...]:
-        return classify_faces(
-            self.classifier, rgb, found.boxes, found.scores, found.keypoints, min_face_px=self.settings.min_face_px
-        )
 
     def __enter__(self) -> Self:
         return self

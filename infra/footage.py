@@ -1,19 +1,20 @@
 """Recorded footage through all rooms in one process: decode, judge motion, look, classify, fold, report."""
 
-import queue
 import resource
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.fold import FoldState, Rules, finish, fold
+from detect.faces import Faces
+from infra.ahead import ahead
 from infra.analysis import Analyzer
 from infra.recorder import Recorder
 from infra.settings import Settings
@@ -28,7 +29,8 @@ SNAPSHOTS: Final = "snapshots"
 """Name of the folder beside the report that holds the snapshots."""
 
 DECODED_AHEAD: Final = 3
-"""Sampled frames that wait, decoded: enough to keep both threads busy, few enough for little memory."""
+LOOKED_AHEAD: Final = 2
+"""Samples that wait between two stages: enough to keep all threads busy, few enough for little memory."""
 
 Progress = Callable[[float, float | None], None]
 """Called with the seconds of footage done and, where it is known, its length."""
@@ -86,24 +88,46 @@ def analyze_footage(
             wall_s=round(wall_s, 3),
             cpu_s=round(time.process_time() - started_cpu, 3),
             realtime_factor=round(summary.duration_s / max(wall_s, 1e-9), 2),
-            peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            peak_memory_mib=_peak_memory_mib(),
         ),
     )
     return Analysis(report, recorder)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """A sample after detection: its result without faces, its pixels where it was looked at, and the finds."""
+
+    blank: Result
+    rgb: NDArray[np.uint8] | None
+    found: Faces
+
+
 def _results(footage: Footage, analyzer: Analyzer) -> Generator[tuple[Result, NDArray[np.uint8] | None], None, None]:
-    """The result of every sample in order, with its pixels where they were looked at."""
+    """The result of every sample in order, with its pixels where they were looked at.
+
+    Decoding, detection and the rest overlap, each in a thread; their order is that of the samples.
+    """
+    sampled = (frame for frame in footage.frames(analyzer.settings.fps) if frame.sampled)
+    # Closed explicitly, the last stage first: each thread must end before what it reads from is closed under it.
+    with (
+        closing(ahead(sampled, DECODED_AHEAD, "decode")) as frames,
+        closing(ahead(_looked(frames, footage.path.name, analyzer), LOOKED_AHEAD, "look")) as stage,
+    ):
+        for looked in stage:
+            faces = () if looked.rgb is None else analyzer.classified(looked.rgb, looked.found)
+            yield msgspec.structs.replace(looked.blank, faces=faces), looked.rgb
+
+
+def _looked(frames: Iterator[Frame], name: str, analyzer: Analyzer) -> Iterator[_Looked]:
     motion = Motion()
-    # Closed explicitly: the decoding thread must end before the file is closed under it.
-    with closing(_ahead(footage, analyzer.settings.fps)) as frames:
-        for seq, frame in enumerate(frames):
-            luma = frame.luma()
-            look, active = motion.judge(luma, frame.at_ns)
-            height, width = luma.shape
-            rgb = None if look is Look.NONE else frame.rgb()
-            faces = () if rgb is None else analyzer.faces_in_sample(rgb, look, active, seq)
-            yield Result(footage.path.name, 0, seq, frame.at_ns, width, height, look, faces), rgb
+    for seq, frame in enumerate(frames):
+        luma = frame.luma()
+        look, active = motion.judge(luma, frame.at_ns)
+        height, width = luma.shape
+        rgb = None if look is Look.NONE else frame.rgb()
+        found = Faces.none() if rgb is None else analyzer.found_in_sample(rgb, look, active, seq)
+        yield _Looked(Result(name, 0, seq, frame.at_ns, width, height, look), rgb, found)
 
 
 def _fold_all(
@@ -157,35 +181,13 @@ class _Album:
                 self._waiting.pop(track.number, None)
 
 
-def _ahead(footage: Footage, fps: float) -> Generator[Frame, None, None]:
-    """Sampled frames, decoded ahead by a thread of its own."""
-    waiting: queue.Queue[Frame | BaseException | None] = queue.Queue(DECODED_AHEAD)
-    stopping = threading.Event()
+def _peak_memory_mib() -> int:
+    """Largest resident size of this process so far.
 
-    def put(item: Frame | BaseException | None) -> None:
-        while not stopping.is_set():
-            with suppress(queue.Full):
-                waiting.put(item, timeout=0.1)
-                return
-
-    def decode() -> None:
-        try:
-            for frame in footage.frames(fps):
-                if stopping.is_set():
-                    return
-                if frame.sampled:
-                    put(frame)
-            put(None)
-        except BaseException as error:  # noqa: BLE001 handed to the thread that waits for frames
-            put(error)
-
-    thread = threading.Thread(target=decode, name="decode", daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopping.set()
-        thread.join()
+    Linux counts the size of the parent before `exec` into `ru_maxrss`; its own account of the address space does not.
+    """
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

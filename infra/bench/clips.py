@@ -4,15 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from infra.console import progress_bar, say
-from infra.demo.clips import ENCODER, write_clip
+from infra.demo.kept import kept_clip
 from infra.demo.scene import DemoClip, Stage, Walker, Waypoint
 from infra.demo.script import small_clip
-from infra.demo.truth import truth_path
 from storage.errors import UsageError
-from storage.files import write_bytes
 
 ACTIVITY: Final = 0.3
 """Share of the time with people in the picture, by which the ordinary camera is judged."""
@@ -44,13 +39,13 @@ def bench_clips(folder: Path, seconds: float) -> BenchClips:
     """
     quiet, busy = quiet_clip(seconds), busy_clip(seconds)
     # Refused before anything is rendered, if at all.
-    path = made(quiet, folder / f"activity30-{seconds:g}s.mp4")
-    return BenchClips(path, made(busy, folder / f"busy-{seconds:g}s.mp4"), activity(quiet))
+    path = kept_clip(quiet, folder / f"activity30-{seconds:g}s.mp4")
+    return BenchClips(path, kept_clip(busy, folder / f"busy-{seconds:g}s.mp4"), activity(quiet))
 
 
 def busy_footage(folder: Path, seconds: float) -> Path:
     """The busy kind alone; raises the same."""
-    return made(busy_clip(seconds), folder / f"busy-{seconds:g}s.mp4")
+    return kept_clip(busy_clip(seconds), folder / f"busy-{seconds:g}s.mp4")
 
 
 def busy_clip(seconds: float) -> DemoClip:
@@ -84,19 +79,6 @@ def activity(clip: DemoClip) -> float:
         busy_s += max(0.0, walker.until_s - max(until_s, walker.from_s))
         until_s = max(until_s, walker.until_s)
     return busy_s / clip.duration_s
-
-
-def made(clip: DemoClip, path: Path) -> Path:
-    """`path`, once the clip lies there; one made earlier from the same description is kept."""
-    recipe = path.with_suffix(".recipe.json")
-    wanted = msgspec.json.encode([clip, ENCODER])
-    if path.exists() and truth_path(path).exists() and recipe.exists() and recipe.read_bytes() == wanted:
-        return path
-    say(f"making {path} ({clip.frames} frames)")
-    with progress_bar(f"rendering {path.name}") as progress:
-        write_clip(clip, path, lambda done: progress(done, 1.0))
-    write_bytes(recipe, wanted)
-    return path
 
 
 def _later(walker: Walker, by_s: float) -> Walker:

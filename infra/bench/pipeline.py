@@ -22,7 +22,7 @@ from infra.settings import Settings
 from ingest.footage import Footage, Frame
 from ingest.motion import Motion
 from storage.errors import InputError, SetupError
-from storage.messages import Look, Result, nanoseconds
+from storage.messages import Face, Look, Result, nanoseconds
 from storage.report import Report
 from storage.snapshots import SnapshotFolder
 
@@ -159,7 +159,10 @@ def _kernels_alone(path: Path, samples: dict[int, tuple[int, int]], analyzer: An
         luma = frame.luma()
         look, active = motion.judge(luma, at_ns)
         looked += look is not Look.NONE
-        faces = () if look is Look.NONE else analyzer.faces_in_sample(frame.rgb(), look, active, seq)
+        faces: tuple[Face, ...] = ()
+        if look is not Look.NONE:
+            rgb = frame.rgb()
+            faces = analyzer.classified(rgb, analyzer.found_in_sample(rgb, look, active, seq))
         fold(state, Result(path.name, 0, seq, at_ns, luma.shape[1], luma.shape[0], look, faces), rules)
     finish(state)
     return _Kernels(time.process_time() - started, looked)

@@ -13,11 +13,11 @@ from infra.annotate import annotate_footage
 from infra.commands.options import Detector, Json, Model
 from infra.commands.video import show_report
 from infra.console import emit, progress_bar, results, say
-from infra.demo.clips import ENCODER, write_clip
 from infra.demo.export import export_samples
+from infra.demo.kept import kept_clip
 from infra.demo.scene import DemoClip
 from infra.demo.script import demo_clips
-from infra.demo.truth import Truth, truth_of, truth_path
+from infra.demo.truth import Truth, truth_of
 from infra.footage import SNAPSHOTS, analyze_footage
 from infra.scoring import Matching, TruthScore, added, score
 from infra.settings import Settings, load_settings
@@ -83,8 +83,7 @@ def demo(
 
 
 def _show(clip: DemoClip, folder: Path, settings: Settings, json: bool) -> _Shown:
-    path = folder / f"{clip.camera}.mp4"
-    truth = _made(clip, path)
+    path, truth = kept_clip(clip, folder / f"{clip.camera}.mp4"), truth_of(clip)
     with Analyzer(settings) as analyzer, progress_bar(f"analysing {path.name}") as progress:
         analysis = analyze_footage(path, analyzer, SnapshotFolder(folder / SNAPSHOTS), progress=progress)
     annotated = folder / f"{clip.camera}.annotated.mp4"
@@ -96,20 +95,6 @@ def _show(clip: DemoClip, folder: Path, settings: Settings, json: bool) -> _Show
         show_report(shown.report)
         _show_truth(shown)
     return shown
-
-
-def _made(clip: DemoClip, path: Path) -> Truth:
-    """The clip's truth, once the clip lies at `path`; one made earlier from the same script is kept."""
-    truth = truth_of(clip)
-    recipe = path.with_suffix(".recipe.json")
-    wanted = msgspec.json.encode([clip, ENCODER])
-    if path.exists() and truth_path(path).exists() and recipe.exists() and recipe.read_bytes() == wanted:
-        return truth
-    say(f"making {path} ({clip.frames} frames)")
-    with progress_bar(f"rendering {path.name}") as progress:
-        write_clip(clip, path, lambda done: progress(done, 1.0))
-    write_bytes(recipe, wanted)
-    return truth
 
 
 def _show_truth(shown: _Shown) -> None:
