@@ -28,6 +28,7 @@ class ModelLabels(msgspec.Struct, frozen=True):
         margin: share of the face box added on each side.
         temperature: logits are divided by it before the softmax.
         sha256: of the model file, where stated.
+        rejects_false_alarms: the `not_a_face` output was trained; without it the detector has to be surer.
     """
 
     labels: tuple[str, ...]
@@ -36,6 +37,7 @@ class ModelLabels(msgspec.Struct, frozen=True):
     margin: float = MARGIN
     temperature: float = 1.0
     sha256: str | None = None
+    rejects_false_alarms: bool = True
 
 
 class FaceClassifier(Protocol):
@@ -46,6 +48,7 @@ class FaceClassifier(Protocol):
     backend: str
     image_size: int
     margin: float
+    rejects_false_alarms: bool
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, size, size, 3) uint8 RGB give (N, 4) float32: the three labels' probabilities and `not_a_face`."""
@@ -79,6 +82,7 @@ class LiteRtClassifier:
         self.name = labels.name or path.stem
         self.image_size = labels.image_size
         self.margin = labels.margin
+        self.rejects_false_alarms = labels.rejects_false_alarms and NOT_A_FACE in labels.labels
         self._temperature = labels.temperature
         self._columns = [_column(name) for name in labels.labels]
         self._path = path

@@ -17,6 +17,9 @@ from storage.errors import SetupError
 MIN_SCORE: Final = 0.2
 """Low on purpose: recall rises, and the classifier's `not_a_face` output removes the false alarms again."""
 
+MIN_SCORE_ALONE: Final = 0.5
+"""For classifiers without such an output."""
+
 
 class BlazeFace:
     """A `FaceDetector` over MediaPipe's `FaceDetector` task, on the CPU.

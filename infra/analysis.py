@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classify.classifier import FaceClassifier, LiteRtClassifier
 from classify.faces import classify_faces, face_verdict
-from detect.blazeface import BlazeFace
+from detect.blazeface import MIN_SCORE, MIN_SCORE_ALONE, BlazeFace
 from detect.faces import Faces
 from detect.looking import Looker
 from detect.models import detector_model
@@ -52,8 +52,11 @@ class Analyzer:
         self.classifier: FaceClassifier = load_classifier(settings.model)
         model = detector_model(settings.detector)
         path = settings.detector_model or settings.models_dir / model.file_name
+        min_score = MIN_SCORE if self.classifier.rejects_false_alarms else MIN_SCORE_ALONE
         with ExitStack() as stack:
-            detectors = [stack.enter_context(BlazeFace(model, path)) for _ in range(settings.threads)]
+            detectors = [
+                stack.enter_context(BlazeFace(model, path, min_score=min_score)) for _ in range(settings.threads)
+            ]
             self._looker = Looker(detectors, min_face_px=settings.min_face_px)
             stack.pop_all()
 

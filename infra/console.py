@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -13,7 +14,8 @@ from storage.errors import MaskwatchError
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress and messages."""
 
-results = Console(highlight=False, soft_wrap=True)
+WIDTH: Final = 120
+results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 """Results for people; machine-readable ones are written by `emit`."""
 
 

@@ -239,6 +239,7 @@ def _train(
         model, options.out / f"maskwatch-{options.backbone}-{options.image_size}.tflite",
         crops=_plain(train, options.image_size, options.seed), faces=val.exact[faces], keras_logits=logits[faces],
         name=f"maskwatch-{options.backbone}-{options.image_size}", temperature=temperature,
+        rejects_false_alarms=bool((train.labels == NO_FACE).any()),
     )  # fmt: skip
     found, crops, probabilities = evaluate(LiteRtClassifier(exported.path), cuts["val"], "val")
     result = TrainResult(exported.path, exported.bytes, exported.agreement, temperature, fitted.best_epoch,

@@ -54,7 +54,7 @@ class Exported:
     agreement: float
 
 
-def export_litert(
+def export_litert(  # noqa: PLR0913 what it is made of, by name
     model: Any,
     path: Path,
     *,
@@ -63,6 +63,7 @@ def export_litert(
     keras_logits: NDArray[np.floating],
     name: str,
     temperature: float,
+    rejects_false_alarms: bool = True,
 ) -> Exported:
     """Convert, check and write `path` and the `labels.json` beside it.
 
@@ -74,6 +75,7 @@ def export_litert(
         keras_logits: (K, 4) what the Keras model says of them.
         name: of the model in reports.
         temperature: goes into `labels.json`.
+        rejects_false_alarms: likewise; whether there were false alarms to learn from.
 
     Raises:
         ExportError: too large, or it says something else than the Keras model.
@@ -94,6 +96,7 @@ def export_litert(
     _check_batches(content, faces)
     labels = ModelLabels(
         labels=LABELS, name=name, image_size=int(model.inputs[0].shape[1]), margin=MARGIN, temperature=temperature,
+        rejects_false_alarms=rejects_false_alarms,
         sha256=hashlib.sha256(content).hexdigest(),
     )  # fmt: skip
     write_bytes(path, content)
