@@ -95,8 +95,15 @@ class Breach(msgspec.Struct):
     corrected_ns: int | None = None
     best_picture: float = 0.0
 
-    def add(self, face: Face, weight: float, at_ns: int, dwell_ns: int) -> bool:
+    def add(self, face: Face, weight: float, at_ns: int, dwell_ns: int, gap_ns: int = LONGEST_GAP_NS) -> bool:
         """Take in the track's next face; one of weight 0 changes nothing.
+
+        Args:
+            face: the next one.
+            weight: how much it can be trusted, in [0, 1].
+            at_ns: its time.
+            dwell_ns: how long a breach must last.
+            gap_ns: longest time without a face that a stretch bridges.
 
         Returns:
             Whether this face is the best picture so far of a running stretch.
@@ -104,14 +111,14 @@ class Breach(msgspec.Struct):
         if weight <= 0.0:
             return False
         self._remember(face, weight, at_ns)
-        if self.stretch is not None and at_ns - self.stretch.last_ns > LONGEST_GAP_NS:
-            self.stretch = None
+        if self.stretch is not None and at_ns - self.stretch.last_ns > gap_ns:
+            self._abandon_stretch()
         if self.present in EVENT_LABELS:
             self.compliant_ns = None
             if self.stretch is None:
                 self.stretch = Stretch(at_ns, at_ns)
         elif self.present is Label.WITH_MASK:
-            self.stretch = None
+            self._abandon_stretch()
             if self.compliant_ns is None:
                 self.compliant_ns = at_ns
         if self.stretch is not None:
@@ -144,6 +151,12 @@ class Breach(msgspec.Struct):
         if self.recent[ranked[0]] - self.recent[ranked[1]] >= SURE:
             self.present = MASK_LABELS[ranked[0]]
 
+    def _abandon_stretch(self) -> None:
+        self.stretch = None
+        if self.started_ns is None:
+            # It came to nothing: its pictures are not of an event.
+            self.best_picture = 0.0
+
     def _judge(self, at_ns: int, dwell_ns: int) -> None:
         stretch = self.stretch
         if stretch is not None and stretch.breaks(dwell_ns):
@@ -164,11 +177,7 @@ class Breach(msgspec.Struct):
             self.corrected_ns = compliant_ns
 
     def _is_best_picture(self, face: Face, weight: float) -> bool:
-        stretch = self.stretch
-        if stretch is None:
-            if self.started_ns is None:
-                # The stretch came to nothing: its pictures are not of an event.
-                self.best_picture = 0.0
+        if self.stretch is None:
             return False
         breaking = sum(face.probabilities[MASK_LABELS.index(label)] for label in EVENT_LABELS)
         score = weight * breaking * face.detection_score * math.sqrt(max(face.box[2:]))

@@ -167,8 +167,8 @@ def read_labels(path: Path) -> ModelLabels:
         _column(name)
     if not labels.labels or len(set(labels.labels)) != len(labels.labels):
         raise InputError(f"{path} must name each output once")
-    if labels.temperature <= 0 or labels.image_size < 16 or labels.margin < 0:
-        raise InputError(f"{path}: temperature, image_size (16 or more) and margin must be positive")
+    if not (0.01 <= labels.temperature <= 100 and 16 <= labels.image_size <= 1024 and 0 <= labels.margin <= 2):
+        raise InputError(f"{path}: temperature is 0.01 to 100, image_size 16 to 1024, margin 0 to 2")
     return labels
 
 

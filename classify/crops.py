@@ -12,6 +12,9 @@ MARGIN: Final = 0.25
 IMAGE_SIZE: Final = 112
 """Side of the square the classifier takes, in pixels."""
 
+LARGEST_SIDE: Final = 4096
+"""Larger crops are made from a picture scaled down first."""
+
 
 def crop_face(
     rgb: NDArray[np.uint8],
@@ -35,10 +38,16 @@ def crop_face(
         (size, size, 3) uint8, RGB.
     """
     x, y, width, height = box
+    picture_height, picture_width = rgb.shape[:2]
     side = max(2, round((1.0 + 2.0 * margin) * max(width, height)))
     left = round(x + width / 2.0 - side / 2.0)
     top = round(y + height / 2.0 - side / 2.0)
-    picture_height, picture_width = rgb.shape[:2]
+    if side > LARGEST_SIDE:
+        # The border below is as large as the picture is thin: a strip of 1 x 30,000 px would become a square of that side.
+        scale = LARGEST_SIDE / side
+        shrunk = (max(1, round(picture_width * scale)), max(1, round(picture_height * scale)))
+        smaller = cv2.resize(rgb, shrunk, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        return crop_face(smaller, (x * scale, y * scale, width * scale, height * scale), size=size, margin=margin)
     inner = rgb[
         max(0, min(top, picture_height - 1)) : max(1, min(top + side, picture_height)),
         max(0, min(left, picture_width - 1)) : max(1, min(left + side, picture_width)),

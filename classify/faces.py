@@ -35,12 +35,12 @@ def classify_faces(
         boxes: (N, 4) float32 x, y, width, height in its pixels; they may reach beyond it.
         scores: (N,) float32 detection scores.
         keypoints: (N, 6, 2) float32 in its pixels.
-        min_face_px: finds narrower than half of this are left out: not even their presence is sure.
+        min_face_px: finds whose longer side is below half of this are left out: not even their presence is sure.
 
     Returns:
         The faces, from left to right, with boxes clipped to the picture.
     """
-    large = boxes[:, 2] >= min_face_px / 2.0
+    large = boxes[:, 2:].max(axis=1, initial=0.0) >= min_face_px / 2.0
     boxes, scores, keypoints = boxes[large], scores[large], keypoints[large]
     if not len(boxes):
         return ()

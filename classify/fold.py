@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from classify import quality
-from classify.breach import Breach
+from classify.breach import LONGEST_GAP_NS, Breach
 from classify.evidence import Evidence
 from classify.motion_model import MotionModel, measured
 from storage.messages import NS_PER_S, Box, Changes, Event, Face, Result, Sighting, Track
@@ -228,7 +228,8 @@ def _see(track: TrackState, face: Face, at_ns: int, rules: Rules) -> bool:
             track.settled = track.evidence.verdict(at_ns - track.first_ns)
     # A breach is an accusation: only faces that can be judged well may make one.
     clear = trust if quality.trouble(face, rules.min_face_px) is None else 0.0
-    return track.breach.add(face, clear, at_ns, rules.dwell_ns)
+    gap_ns = max(LONGEST_GAP_NS, round(2.5 * rules.sample_ns))
+    return track.breach.add(face, clear, at_ns, rules.dwell_ns, gap_ns)
 
 
 def _changes(
@@ -240,7 +241,13 @@ def _changes(
     every = [(track, True) for track in closing] + [(track, False) for track in changed]
     tracks = [_track(track, closed) for track, closed in every if track.confirmed]
     events = [_event(track, closed) for track, closed in every if track.confirmed]
-    return Changes(tuple(sightings), tuple(tracks), tuple(e for e in events if e is not None), tuple(pictures))
+    return Changes(
+        tuple(sightings),
+        tuple(tracks),
+        tuple(event for event in events if event is not None),
+        tuple(pictures),
+        tuple(track.number for track in closing),
+    )
 
 
 def _track(track: TrackState, closed: bool) -> Track:

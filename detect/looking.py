@@ -22,6 +22,8 @@ CLOSE_UP_BORDER: Final = 0.6
 """Share of the longer side that the border of a close-up adds on each side. The detector misses faces that fill the
 picture: in 197 portraits it found 79 % at a score of 0.3, 96 % with the border, 99 % with both looks."""
 
+CLOSE_UP_PX: Final = 1024
+
 
 class Looker:
     """Finds the faces of pictures of any size.
@@ -98,15 +100,25 @@ class Looker:
         done = self._pool.map(
             lambda detector, share: [_look(detector, rgb, tile) for tile in share], self._detectors, shares
         )
-        return [part for share in done for part in share]
+        parts = [Faces.none()] * len(tiles)
+        for start, share in enumerate(done):
+            parts[start :: len(self._detectors)] = share
+        return parts
 
     def _look_from_afar(self, rgb: NDArray[np.uint8]) -> Faces:
+        height, width = rgb.shape[:2]
+        # The detector scales it down anyway; a border around the full size could take gigabytes.
+        scale = min(1.0, CLOSE_UP_PX / max(height, width))
+        if scale < 1.0:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         border = round(CLOSE_UP_BORDER * max(rgb.shape[:2]))
         sides = (border, border, border, border)
         framed = cv2.copyMakeBorder(rgb, *sides, cv2.BORDER_CONSTANT, value=(127, 127, 127)).astype(
             np.uint8, copy=False
         )
-        return self._detectors[0].detect(framed).moved(-border, -border)
+        found = self._detectors[0].detect(framed).moved(-border, -border)
+        return Faces(found.boxes / np.float32(scale), found.scores, found.keypoints / np.float32(scale))
 
     def _plan(self, rgb: NDArray[np.uint8], detail: float) -> list[Tile]:
         height, width = rgb.shape[:2]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from storage.errors import InputError, SetupError
+from storage.errors import SetupError, UsageError
 from storage.files import write_bytes
 
 
@@ -59,12 +59,12 @@ def detector_model(name: str) -> DetectorModel:
     """Look a detector up by name.
 
     Raises:
-        InputError: there is none of that name.
+        UsageError: there is none of that name.
     """
     try:
         return DETECTORS[name]
     except KeyError:
-        raise InputError(f"no detector is called {name!r}: choose one of {', '.join(DETECTORS)}") from None
+        raise UsageError(f"no detector is called {name!r}: choose one of {', '.join(DETECTORS)}") from None
 
 
 def checked_model_file(path: Path, model: DetectorModel) -> Path:

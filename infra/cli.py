@@ -1,6 +1,11 @@
 """The `maskwatch` command."""
 
+import os
+import signal
 import sys
+from pathlib import Path
+from types import FrameType
+from typing import Final
 
 import typer
 
@@ -10,7 +15,9 @@ from infra.commands.demo import demo
 from infra.commands.image import faces, image
 from infra.commands.train import evaluate, train
 from infra.commands.video import video
-from infra.console import guarded
+from infra.console import complain, guarded
+
+STOPPED: Final = 130
 
 app = typer.Typer(
     name="maskwatch",
@@ -25,12 +32,16 @@ for command in (demo, image, faces, video, train, evaluate, bench):
 
 def main() -> None:
     """Entry point of the installed command."""
+    _complete_streams()
     quiet_native_libraries()
+    # Ended from outside is ended in order: temporary files go, and 128 plus the signal's number is the exit status.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run one call and return its exit status: 0 done, 1 the work failed, 2 the call was wrong."""
+    """Run one call and return its exit status: 0 done, 1 the work failed, 2 the call was wrong, 130 stopped."""
 
     def call() -> None:
         try:
@@ -41,4 +52,18 @@ def run(arguments: list[str]) -> int:
 
     status: list[int] = []
     guard = guarded(call)
-    return guard or (status[0] if status else 0)
+    ended = guard or (status[0] if status else 0)
+    if ended == STOPPED:
+        complain("stopped")
+    return ended
+
+
+def _complete_streams() -> None:
+    """Started with a standard stream closed, Python has none; results then go nowhere instead of raising."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 for as long as we run
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -15,7 +15,8 @@ messages = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress and messages."""
 
 WIDTH: Final = 120
-results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
+_on_terminal = sys.stdout is not None and sys.stdout.isatty()  # None where it was closed
+results = Console(highlight=False, soft_wrap=True, width=None if _on_terminal else WIDTH)
 """Results for people; machine-readable ones are written by `emit`."""
 
 
@@ -25,14 +26,19 @@ def emit(line: str) -> None:
     sys.stdout.flush()
 
 
+def printable(text: str) -> str:
+    """The text with what can't be encoded replaced: file names need not be UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def say(text: str) -> None:
     """Tell the person something; markup characters in it are shown as they are."""
-    messages.print(text, markup=False)
+    messages.print(printable(text), markup=False)
 
 
 def complain(text: str) -> None:
     """Tell the person what went wrong."""
-    messages.print(f"maskwatch: {text}", style="red" if messages.is_terminal else None, markup=False)
+    messages.print(printable(f"maskwatch: {text}"), style="red" if messages.is_terminal else None, markup=False)
 
 
 @contextmanager
@@ -67,9 +73,6 @@ def guarded(work: Callable[[], None]) -> int:
     except MaskwatchError as error:
         complain(str(error))
         return error.exit_status
-    except KeyboardInterrupt:
-        complain("stopped")
-        return 130
     except BrokenPipeError:
         # The reader went away (`| head`): nothing to say, and Python must not try to flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,7 +21,7 @@ from infra.settings import Settings
 from ingest.footage import Footage, FootageSummary, Frame
 from ingest.motion import Motion
 from storage.messages import NS_PER_S, Changes, Look, Result, nanoseconds
-from storage.report import SCHEMA_VERSION, Report, ReportSettings, Timing
+from storage.report import SCHEMA_VERSION, Report, ReportSettings, Timing, shown
 from storage.snapshots import SnapshotFolder, encode_snapshot
 from storage.statistics import count
 
@@ -68,7 +68,7 @@ def analyze_footage(
     tracks = recorder.track_reports()
     report = Report(
         schema_version=SCHEMA_VERSION,
-        video=path.name,
+        video=shown(Path(path.name)),
         duration_s=round(summary.duration_s, 3),
         fps=round(summary.fps, 3),
         frames_decoded=summary.frames_decoded,
@@ -112,7 +112,7 @@ def _results(footage: Footage, analyzer: Analyzer) -> Generator[tuple[Result, ND
     # Closed explicitly, the last stage first: each thread must end before what it reads from is closed under it.
     with (
         closing(ahead(sampled, DECODED_AHEAD, "decode")) as frames,
-        closing(ahead(_looked(frames, footage.path.name, analyzer), LOOKED_AHEAD, "look")) as stage,
+        closing(ahead(_looked(frames, shown(Path(footage.path.name)), analyzer), LOOKED_AHEAD, "look")) as stage,
     ):
         for looked in stage:
             faces = () if looked.rgb is None else analyzer.classified(looked.rgb, looked.found)
@@ -160,6 +160,7 @@ class _Album:
         self._snapshots = snapshots
         self._recorder = recorder
         self._waiting: dict[int, bytes] = {}
+        self._made: set[str] = set()
 
     def take(self, result: Result | None, rgb: NDArray[np.uint8] | None, changes: Changes) -> None:
         for picture in changes.pictures:
@@ -170,15 +171,17 @@ class _Album:
             data = self._waiting.pop(event.track, None)
             if data is None:
                 continue
-            name = self._snapshots.keep(data)
+            name, new = self._snapshots.keep(data)
+            if new:
+                self._made.add(name)
             before = kept.get(event.track)
             kept[event.track] = name
-            # Another run or event may have the same picture; only what nobody names any more goes.
-            if before is not None and before not in kept.values():
+            # A picture that was there before may be another report's: only our own go, when no event names them.
+            if before in self._made and before not in kept.values():
+                self._made.discard(before)
                 self._snapshots.discard(before)
-        for track in changes.tracks:
-            if track.closed:
-                self._waiting.pop(track.number, None)
+        for number in changes.closed:
+            self._waiting.pop(number, None)
 
 
 def _peak_memory_mib() -> int:

@@ -35,6 +35,10 @@ class Recorder:
                 self.sightings.setdefault(sighting.track, []).append(seen)
         for track in changes.tracks:
             self.tracks[track.number] = track
+        for number in changes.closed:
+            if number not in self.tracks:
+                # A false alarm; there are many in a day.
+                self.sightings.pop(number, None)
         for event in changes.events:
             self.events[event.track] = event
 

@@ -34,12 +34,12 @@ class Settings(BaseSettings):
         SHIPPED_MODEL
     )
     min_face_px: Annotated[
-        int, Field(ge=8, le=1000, description="Width in pixels of the smallest face that is judged.")
+        int, Field(ge=8, le=1000, description="Smallest face that is judged: the longer side of its box in pixels.")
     ] = MIN_FACE_PX
     dwell_s: Annotated[
         float, Field(ge=0, le=3600, description="Seconds that a breach must last to become an event.")
     ] = 1.0
-    fps: Annotated[float, Field(gt=0, le=120, description="Samples analysed for each second of footage.")] = 5.0
+    fps: Annotated[float, Field(ge=0.01, le=120, description="Samples analysed for each second of footage.")] = 5.0
     threads: Annotated[int, Field(ge=1, le=64, description="Threads that look for faces.")] = min(
         4, os.cpu_count() or 1
     )

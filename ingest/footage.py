@@ -153,20 +153,20 @@ class Footage:
             yield frame
         if not summary.frames_decoded:
             raise InputError(f"no frame of {self.path} can be decoded: {reason}")
-        self._conclude(damaged, clock.repaired)
+        self._conclude(damaged, clock)
 
-    def _conclude(self, damaged: int, repaired: int) -> None:
+    def _conclude(self, damaged: int, clock: FrameClock) -> None:
         summary = self.summary
         if damaged:
             summary.errors.append(f"{damaged} damaged {'packet was' if damaged == 1 else 'packets were'} skipped")
-        if repaired:
+        if clock.repaired:
             summary.errors.append(
-                f"{repaired} {'frame' if repaired == 1 else 'frames'} without a usable timestamp: the time was taken "
+                f"{clock.repaired} {'frame' if clock.repaired == 1 else 'frames'} without a usable timestamp: the time was taken "
                 "from the frame before"
             )
         stated = summary.stated_duration_s
         # Containers state durations to a frame or so; a second and 1 % is a loss.
-        if stated is not None and summary.duration_s < stated - max(1.0, 0.01 * stated):
+        if stated is not None and not clock.jumped and summary.duration_s < stated - max(1.0, 0.01 * stated):
             summary.errors.append(
                 f"the footage ends at {summary.duration_s:.3f} s of {stated:.3f} s: the rest is missing"
             )

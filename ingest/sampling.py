@@ -46,6 +46,8 @@ class FrameClock:
     LONGEST_GAP_NS = 3600 * NS_PER_S
     """A jump ahead by more than this is a broken timestamp, not a pause."""
 
+    SHORT_STEP_BACK_NS = 1 * NS_PER_S
+
     def __init__(self, nominal_fps: float) -> None:
         """Start a clock.
 
@@ -57,6 +59,8 @@ class FrameClock:
         self._last_ns = -self._frame_ns
         self.repaired = 0
         """Frames whose timestamp was missing or impossible."""
+        self.jumped = False
+        """Whether timestamps jumped so that the time of the footage no longer follows them."""
 
     def at(self, pts_ns: int | None) -> int:
         """Time in ns of the next frame, whose presentation timestamp is `pts_ns` (None where it has none)."""
@@ -68,9 +72,14 @@ class FrameClock:
             if self._origin_ns is None:
                 self._origin_ns = pts_ns - expected
             now = pts_ns - self._origin_ns
-            if not self._last_ns < now <= self._last_ns + self.LONGEST_GAP_NS:
+            if self._last_ns - self.SHORT_STEP_BACK_NS <= now <= self._last_ns:
+                # A duplicate or a frame a little early: the clock behind it is right, and must not drift.
+                now = self._last_ns + 1
+                self.repaired += 1
+            elif not self._last_ns < now <= self._last_ns + self.LONGEST_GAP_NS:
                 self._origin_ns = pts_ns - expected
                 now = expected
                 self.repaired += 1
+                self.jumped = True
         self._last_ns = now
         return now

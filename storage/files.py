@@ -51,7 +51,7 @@ def replaced(path: Path) -> Iterator[Path]:
     """
     make_folder(path.parent)
     # A link keeps pointing where it did; a device or a pipe must never be renamed over.
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file() and not path.is_dir():
         raise StorageError(f"cannot write {path}: it is a device or a pipe, not a file")
     try:

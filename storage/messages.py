@@ -142,6 +142,7 @@ class Changes(msgspec.Struct, frozen=True):
         sightings: which face belongs to which track.
         tracks: confirmed tracks that changed.
         events: events that opened or changed.
+        closed: numbers of the tracks, confirmed or not, of which nothing more will come.
         pictures: sightings that are the best picture so far of a stretch that is, or may become, an event.
     """
 
@@ -149,6 +150,7 @@ class Changes(msgspec.Struct, frozen=True):
     tracks: tuple[Track, ...] = ()
     events: tuple[Event, ...] = ()
     pictures: tuple[Sighting, ...] = ()
+    closed: tuple[int, ...] = ()
 
 
 def seconds(ns: int) -> float:

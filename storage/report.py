@@ -1,5 +1,7 @@
 """The report on one piece of footage, as the interface documentation gives it; keys keep their order."""
 
+import os
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -79,6 +81,11 @@ class Report(msgspec.Struct, frozen=True):
     statistics: Statistics
     timing: Timing
     footage_start: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def shown(path: Path) -> str:
+    """A path as reports give it: names that are not UTF-8 keep what can be read of them."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def to_json(value: Any) -> str:

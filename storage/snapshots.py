@@ -68,16 +68,17 @@ class SnapshotFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, data: bytes) -> str:
-        """Write JPEG bytes, unless they are there already, and return the file's name.
+    def keep(self, data: bytes) -> tuple[str, bool]:
+        """Write JPEG bytes, unless they are there already, and return the file's name and whether it is new.
 
         Raises:
             StorageError: the disk is full or the folder can't be written; nothing half-written stays.
         """
         name = f"{hashlib.sha256(data).hexdigest()}.jpg"
-        if not (self.folder / name).exists():
+        new = not (self.folder / name).exists()
+        if new:
             write_bytes(self.folder / name, data)
-        return name
+        return name, new
 
     def discard(self, name: str) -> None:
         """Remove a picture that a better one has replaced."""

@@ -270,9 +270,9 @@ def test_bad_footage_is_a_failure_with_a_reason_and_the_others_are_done(
         (("video", "CLIP", "--min-face", "-3"), 2, "min_face_px"),
         (("video", "CLIP", "--start", "yesterday"), 2, "ISO 8601"),
         (("video", "CLIP", "--start", "2026-03-01T08:00:00"), 2, "time zone"),
-        (("video", "CLIP", "--detector", "haar"), 1, "blazeface-full-range"),
+        (("video", "CLIP", "--detector", "haar"), 2, "blazeface-full-range"),
         (("video", "CLIP", "--model", "/nowhere/model.tflite"), 1, "can't be read"),
-        (("video", "CLIP", "--report", "CLIP"), 2, "overwrite the footage"),
+        (("video", "CLIP", "--report", "CLIP"), 2, "overwrite what is read"),
         (("video", "CLIP", "--annotate", "out.avi"), 2, ".mp4"),
     ],
 )

@@ -17,7 +17,7 @@ from detect.looking import Looker
 from detect.merge import merge
 from detect.models import DETECTORS, checked_model_file, detector_model, extract_models
 from detect.tiles import OVERLAP_FACES, Tile, plan_tiles, tiles_with_motion, uncut
-from storage.errors import InputError, SetupError
+from storage.errors import SetupError, UsageError
 
 FULL_RANGE = DETECTORS["blazeface-full-range"]
 MODEL_FILE = Path(sys.prefix) / "share" / "maskwatch" / "models" / FULL_RANGE.file_name
@@ -133,7 +133,7 @@ def test_the_number_of_threads_changes_nothing(astronaut: NDArray[np.uint8]) -> 
 
 
 def test_an_unknown_detector_is_named_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="blazeface-full-range"):
+    with pytest.raises(UsageError, match="blazeface-full-range"):
         detector_model("haar")
 
 

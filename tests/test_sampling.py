@@ -54,7 +54,15 @@ def test_frames_before_the_first_timestamp_are_one_frame_apart() -> None:
     assert clock.repaired == 2
 
 
-@pytest.mark.parametrize("jump_ns", [-3 * NS_PER_S, 0, 5 * 3600 * NS_PER_S])
+def test_duplicates_and_frames_a_little_early_make_no_drift() -> None:
+    clock = FrameClock(25)
+    times = [clock.at(pts * MS) for pts in (0, 40, 40, 80, 60, 120, 160)]
+    assert [round(time / MS) for time in times] == [0, 40, 40, 80, 80, 120, 160]
+    assert clock.repaired == 2
+    assert not clock.jumped
+
+
+@pytest.mark.parametrize("jump_ns", [-3 * NS_PER_S, 5 * 3600 * NS_PER_S])
 def test_an_impossible_timestamp_follows_the_frame_before(jump_ns: int) -> None:
     clock = FrameClock(25)
     clock.at(0)

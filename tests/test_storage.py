@@ -114,8 +114,9 @@ def test_a_snapshot_is_named_by_its_content_and_written_once(tmp_path: Path) -> 
     folder = SnapshotFolder(tmp_path / "snapshots")
     data = encode_snapshot(crowd(540, 960), (100, 100, 80, 80))
     assert data == encode_snapshot(crowd(540, 960), (100, 100, 80, 80))
-    name = folder.keep(data)
-    assert folder.keep(data) == name
+    name, new = folder.keep(data)
+    assert new
+    assert folder.keep(data) == (name, False)
     assert [file.name for file in folder.folder.iterdir()] == [name]
     assert (folder.folder / name).read_bytes() == data
     folder.discard(name)

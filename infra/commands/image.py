@@ -11,12 +11,13 @@ from classify.views import classify_crop
 from infra.analysis import Analyzer, FaceReport, face_report, load_classifier, named
 from infra.annotate import Mark, draw, write_picture
 from infra.commands.options import Detector, Json, MinFace, Model
-from infra.console import complain, emit, progress_bar, results, say
+from infra.commands.targets import Targets
+from infra.console import complain, emit, printable, progress_bar, results, say
 from infra.settings import load_settings
 from ingest.pictures import picture_paths, read_picture
-from storage.errors import InputError, UsageError
+from storage.errors import InputError
 from storage.files import make_folder
-from storage.report import to_json
+from storage.report import shown, to_json
 from storage.words import Label
 
 Paths = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
@@ -60,35 +61,40 @@ def image(
 ) -> None:
     """Detect and classify the faces in pictures or folders of pictures."""
     settings = load_settings(model=model, detector=detector, min_face_px=min_face)
-    targets = _Targets(annotate) if annotate is not None else None
+    inputs = list(_expanded(paths))
+    targets = _targets([path for path, _ in inputs], annotate)
     failed = False
     with Analyzer(settings) as analyzer, progress_bar("pictures") as progress:
-        for done, (path, error) in enumerate(_expanded(paths)):
+        for done, (path, error) in enumerate(inputs):
             try:
                 if error is not None:
                     raise error
                 rgb = read_picture(path, max_pixels=settings.max_picture_pixels)
-                if targets is not None:
-                    target = targets.place(path)
                 faces = [face_report(face, settings.min_face_px) for face in analyzer.faces_in_picture(rgb)]
             except InputError as problem:
                 failed = True
                 _fail(path, problem, json)
                 continue
-            if targets is not None:
+            if done < len(targets):
                 marks = [Mark(face.box, face.label, f"{face.label} {face.confidence:.2f}") for face in faces]
-                write_picture(draw(rgb, marks), target)
-            _show_image(ImageReport(str(path), rgb.shape[1], rgb.shape[0], faces), json)
-            progress(done + 1, None)
-    if targets is not None:
+                write_picture(draw(rgb, marks), targets[done])
+            _show_image(ImageReport(shown(path), rgb.shape[1], rgb.shape[0], faces), json)
+            progress(done + 1, len(inputs))
+    if annotate is not None:
         say(f"annotated pictures are in {annotate}")
     if failed:
         raise typer.Exit(1)
 
 
-def faces(paths: Paths, json: Json = False, model: Model = None) -> None:
-    """Classify pictures that already are face crops, without detection."""
-    settings = load_settings(model=model)
+def faces(
+    paths: Paths,
+    json: Json = False,
+    model: Model = None,
+    detector: Detector = None,
+    min_face: MinFace = None,
+) -> None:
+    """Classify pictures that already are face crops, without detection (`--detector` has no effect)."""
+    settings = load_settings(model=model, detector=detector, min_face_px=min_face)
     classifier = load_classifier(settings.model)
     failed = False
     for path, error in _expanded(paths):
@@ -102,7 +108,7 @@ def faces(paths: Paths, json: Json = False, model: Model = None) -> None:
             continue
         verdict = classify_crop(classifier, rgb, min_face_px=settings.min_face_px)
         report = CropReport(
-            str(path), verdict.label, round(verdict.confidence, 4), verdict.unknown, named(verdict.probabilities)
+            shown(path), verdict.label, round(verdict.confidence, 4), verdict.unknown, named(verdict.probabilities)
         )
         if json:
             emit(to_json(report))
@@ -113,22 +119,13 @@ def faces(paths: Paths, json: Json = False, model: Model = None) -> None:
         raise typer.Exit(1)
 
 
-class _Targets:
-    """Gives every annotated picture a name of its own in one folder, and never the name of a source."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = make_folder(folder)
-        self._taken: set[Path] = set()
-
-    def place(self, source: Path) -> Path:
-        target, number = self._folder / f"{source.stem}.jpg", 1
-        while target in self._taken:
-            number += 1
-            target = self._folder / f"{source.stem}-{number}.jpg"
-        if target.resolve() == source.resolve():
-            raise UsageError(f"--annotate {self._folder} would overwrite {source}: name another folder")
-        self._taken.add(target)
-        return target
+def _targets(sources: list[Path], folder: Path | None) -> list[Path]:
+    """A place for each annotated picture, settled before the first is written; none without a folder."""
+    if folder is None:
+        return []
+    targets = Targets(sources)
+    make_folder(folder)
+    return [targets.inside(folder, source.stem, ".jpg") for source in sources]
 
 
 def _expanded(paths: list[Path]) -> Iterator[tuple[Path, InputError | None]]:
@@ -142,7 +139,7 @@ def _expanded(paths: list[Path]) -> Iterator[tuple[Path, InputError | None]]:
 
 def _fail(path: Path, error: InputError, json: bool) -> None:
     if json:
-        emit(to_json(Failure(str(path), str(error))))
+        emit(to_json(Failure(shown(path), printable(str(error)))))
     complain(str(error))
 
 

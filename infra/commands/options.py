@@ -17,7 +17,7 @@ Detector = Annotated[
 MinFace = Annotated[
     int | None,
     typer.Option(
-        "--min-face", metavar="PX", help="Width of the smallest face that is judged (24).", show_default=False
+        "--min-face", metavar="PX", help="Smallest face that is judged, longer side (24).", show_default=False
     ),
 ]
 Dwell = Annotated[

@@ -1,5 +1,6 @@
 """`maskwatch video`: recorded footage in the foreground."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,13 @@ from rich.table import Table
 from infra.analysis import Analyzer
 from infra.annotate import annotate_footage
 from infra.commands.options import Detector, Dwell, Json, MinFace, Model
-from infra.console import complain, emit, progress_bar, results, say
+from infra.commands.targets import Targets
+from infra.console import complain, emit, printable, progress_bar, results, say
 from infra.footage import SNAPSHOTS, Analysis, analyze_footage
 from infra.settings import load_settings
 from storage.errors import InputError, UsageError
 from storage.files import check_writable, make_folder, write_bytes
-from storage.report import Report, to_json, to_pretty_json
+from storage.report import Report, shown, to_json, to_pretty_json
 from storage.snapshots import SnapshotFolder
 
 SUFFIXES: Final = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".ts", ".mpg", ".mpeg", ".flv", ".wmv"})
@@ -61,20 +63,22 @@ def video(
     """Turn recorded footage into tracks, events, snapshots and a report."""
     settings = load_settings(fps=fps, model=model, detector=detector, min_face_px=min_face, dwell_s=dwell)
     began = _moment(start) if start is not None else None
-    sources = _expanded(paths)
-    several = len(sources) > 1 or any(path.is_dir() for path in paths)
+    inputs = list(_expanded(paths))
+    several = len(inputs) > 1 or any(path.is_dir() for path in paths)
+    plan = _planned([path for path, _ in inputs], report, annotate, several, settings.data_dir)
     failed = False
     with Analyzer(settings) as analyzer:
-        for path in sources:
+        for (path, error), outputs in zip(inputs, plan, strict=True):
             try:
-                outputs = _outputs(path, report, annotate, several, settings.data_dir)
-                with progress_bar(path.name) as progress:
+                if error is not None:
+                    raise error
+                with progress_bar(shown(Path(path.name))) as progress:
                     analysis = analyze_footage(path, analyzer, SnapshotFolder(outputs.snapshots), progress=progress)
-            except InputError as error:
+            except InputError as problem:
                 failed = True
                 if json:
-                    emit(to_json(_Failure(path.name, str(error))))
-                complain(str(error))
+                    emit(to_json(_Failure(shown(Path(path.name)), printable(str(problem)))))
+                complain(str(problem))
                 continue
             if began is not None:
                 analysis = Analysis(msgspec.structs.replace(analysis.report, footage_start=began), analysis.recorder)
@@ -118,11 +122,9 @@ def show_report(report: Report) -> None:
 
 
 def _deliver(path: Path, analysis: Analysis, outputs: _Outputs, json: bool) -> None:
+    """Report first: whatever happens to the annotated video, the analysis is not lost."""
     if outputs.report is not None:
         write_bytes(outputs.report, to_pretty_json(analysis.report))
-    if outputs.annotated is not None:
-        with progress_bar(f"annotating {path.name}") as progress:
-            annotate_footage(path, analysis.recorder, outputs.annotated, progress)
     if json:
         emit(to_json(analysis.report))
     else:
@@ -132,45 +134,58 @@ def _deliver(path: Path, analysis: Analysis, outputs: _Outputs, json: bool) -> N
     if analysis.report.events:
         say(f"snapshots are in {outputs.snapshots}")
     if outputs.annotated is not None:
+        with progress_bar(f"annotating {shown(Path(path.name))}") as progress:
+            annotate_footage(path, analysis.recorder, outputs.annotated, progress)
         say(f"annotated video: {outputs.annotated}")
 
 
-def _outputs(path: Path, report: Path | None, annotate: Path | None, several: bool, data_dir: Path) -> _Outputs:
-    """Where to write, checked before the work starts."""
-    if report is not None and several:
-        report = make_folder(report) / f"{path.name}.json"
-    if annotate is not None and several:
-        annotate = make_folder(annotate) / f"{path.stem}.mp4"
-    if annotate is not None and annotate.suffix.lower() != ".mp4":
-        raise UsageError(f"--annotate {annotate}: the annotated video is an .mp4 file")
-    for target in (report, annotate):
-        if target is not None:
-            if target.resolve() == path.resolve():
-                raise UsageError(f"{target} would overwrite the footage: name another file")
-            check_writable(target)
-    folder = report.parent if report is not None else data_dir
-    return _Outputs(report, annotate, folder / SNAPSHOTS)
+def _planned(
+    sources: list[Path], report: Path | None, annotate: Path | None, several: bool, data_dir: Path
+) -> list[_Outputs]:
+    """Where the results of each video go, settled and tried before the work starts."""
+    targets = Targets(sources)
+    plan = []
+    for source in sources:
+        report_file = annotated = None
+        if report is not None:
+            report_file = (
+                targets.inside(make_folder(report), source.name, ".json") if several else targets.named(report)
+            )
+        if annotate is not None:
+            annotated = (
+                targets.inside(make_folder(annotate), source.stem, ".mp4") if several else targets.named(annotate)
+            )
+            if annotated.suffix.lower() != ".mp4":
+                raise UsageError(f"--annotate {annotate}: the annotated video is an .mp4 file")
+        # A device or a pipe has no place for pictures beside it.
+        beside = report_file is not None and (report_file.is_file() or not report_file.exists())
+        snapshots = (report_file.parent if report_file is not None and beside else data_dir) / SNAPSHOTS
+        for target in (report_file, annotated, snapshots / "any.jpg"):
+            if target is not None:
+                check_writable(target)
+        plan.append(_Outputs(report_file, annotated, snapshots))
+    return plan
 
 
-def _expanded(paths: list[Path]) -> list[Path]:
-    sources: list[Path] = []
+def _expanded(paths: list[Path]) -> Iterator[tuple[Path, InputError | None]]:
     for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            if not inside:
-                raise InputError(f"the folder {path} holds no footage ({', '.join(sorted(SUFFIXES))})")
-            sources.extend(inside)
-        else:
-            sources.append(path)
-    return sources
+        if not path.is_dir():
+            yield path, None
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        if not inside:
+            yield path, InputError(f"the folder {path} holds no footage ({', '.join(sorted(SUFFIXES))})")
+        for file in inside:
+            yield file, None
 
 
 def _moment(text: str) -> str:
     """A point in time as reports give it: UTC with milliseconds."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment_utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"--start {text!r} is no ISO 8601 time, e.g. 2026-03-01T08:00:00Z") from None
     if moment.tzinfo is None:
         raise UsageError(f"--start {text!r} names no time zone: add Z or an offset such as +01:00")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
