@@ -95,7 +95,7 @@ class Breach(msgspec.Struct):
     corrected_ns: int | None = None
     best_picture: float = 0.0
 
-    def add(self, face: Face, weight: float, at_ns: int, dwell_ns: int, gap_ns: int = LONGEST_GAP_NS) -> bool:
+    def add(self, face: Face, weight: float, at_ns: int, dwell_ns: int, gap_ns: int) -> bool:
         """Take in the track's next face; one of weight 0 changes nothing.
 
         Args:

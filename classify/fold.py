@@ -16,7 +16,7 @@ from classify import quality
 from classify.breach import LONGEST_GAP_NS, Breach
 from classify.evidence import Evidence
 from classify.motion_model import MotionModel, measured
-from storage.messages import NS_PER_S, Box, Changes, Event, Face, Result, Sighting, Track
+from storage.messages import NS_PER_S, Box, Changes, Face, Result, Sighting, Track
 from storage.words import Label, UnknownReason
 
 GATE: Final = 20.0
@@ -118,22 +118,25 @@ def fold(state: FoldState, result: Result, rules: Rules) -> Changes:
     Returns:
         What changed; closed tracks appear for the last time.
     """
-    closing = [track for track in state.tracks if track.gone(result.at_ns, rules)]
-    state.tracks = [track for track in state.tracks if not track.gone(result.at_ns, rules)]
+    closing: list[TrackState] = []
+    staying: list[TrackState] = []
+    for track in state.tracks:
+        (closing if track.gone(result.at_ns, rules) else staying).append(track)
+    state.tracks = staying
     matches = _match(state, result)
     sightings: list[Sighting] = []
     pictures: list[Sighting] = []
     changed: list[TrackState] = []
     for index, face in enumerate(result.faces):
-        track = matches.get(index)
-        if track is None:
+        seen = matches.get(index)
+        if seen is None:
             if _sureness(face) < START_SCORE or _is_part(index, result, matches, state.tracks):
                 continue
-            track = _start(state, face, result.at_ns)
-        best = _see(track, face, result.at_ns, rules)
-        sighting = Sighting(track.number, index, track.breach.present)
+            seen = _start(state, face, result.at_ns)
+        best = _see(seen, face, result.at_ns, rules)
+        sighting = Sighting(seen.number, index, seen.breach.present)
         sightings.append(sighting)
-        changed.append(track)
+        changed.append(seen)
         if best:
             pictures.append(sighting)
     return _changes(closing, changed, sightings, pictures)
@@ -220,14 +223,15 @@ def _see(track: TrackState, face: Face, at_ns: int, rules: Rules) -> bool:
         # Once counted, a passage stays one.
         track.confirmed |= track.faces >= CONFIRMED_FACES
     trust = quality.weight(face, rules.min_face_px)
+    trouble = quality.trouble(face, rules.min_face_px)
     news = quality.novelty(face.thumbnail, track.thumbnail)
     track.thumbnail = face.thumbnail
     if track.settled is None:
-        track.evidence.add(face, trust * news, quality.trouble(face, rules.min_face_px))
+        track.evidence.add(face, trust * news, trouble)
         if at_ns - track.first_ns >= LONGEST_TRACK_NS:
             track.settled = track.evidence.verdict(at_ns - track.first_ns)
     # A breach is an accusation: only faces that can be judged well may make one.
-    clear = trust if quality.trouble(face, rules.min_face_px) is None else 0.0
+    clear = trust if trouble is None else 0.0
     gap_ns = max(LONGEST_GAP_NS, round(2.5 * rules.sample_ns))
     return track.breach.add(face, clear, at_ns, rules.dwell_ns, gap_ns)
 
@@ -240,7 +244,7 @@ def _changes(
 ) -> Changes:
     every = [(track, True) for track in closing] + [(track, False) for track in changed]
     tracks = [_track(track, closed) for track, closed in every if track.confirmed]
-    events = [_event(track, closed) for track, closed in every if track.confirmed]
+    events = [track.breach.event(track.number, track.last_ns, closed) for track, closed in every if track.confirmed]
     return Changes(
         tuple(sightings),
         tuple(tracks),
@@ -262,7 +266,3 @@ def _track(track: TrackState, closed: bool) -> Track:
         unknown_reason=reason,
         closed=closed,
     )
-
-
-def _event(track: TrackState, closed: bool) -> Event | None:
-    return track.breach.event(track.number, track.last_ns, closed)

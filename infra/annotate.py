@@ -1,7 +1,7 @@
 """Pictures and videos with boxes and labels, for people to look at."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.footage import Progress
 from infra.recorder import Recorder, Seen
 from ingest.footage import Footage
 from storage.errors import StorageError
@@ -80,9 +81,7 @@ def write_picture(rgb: NDArray[np.uint8], path: Path) -> None:
         temporary.write_bytes(data.tobytes())
 
 
-def annotate_footage(
-    source: Path, recorder: Recorder, path: Path, progress: Callable[[float, float | None], None] | None = None
-) -> None:
+def annotate_footage(source: Path, recorder: Recorder, path: Path, progress: Progress | None = None) -> None:
     """Write footage again, with a box around every confirmed track in every frame.
 
     Between samples boxes are interpolated. The caption names the track, what the person wears at that moment, and
@@ -102,9 +101,7 @@ def annotate_footage(
             raise storage_error(path, OSError(error.errno, error.strerror)) from error
 
 
-def _encode(
-    footage: Footage, lines: "list[_Line]", path: Path, progress: Callable[[float, float | None], None] | None
-) -> None:
+def _encode(footage: Footage, lines: "list[_Line]", path: Path, progress: Progress | None) -> None:
     ticks = 90_000
     rate = Fraction(footage.summary.fps or 25.0).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4") as container:

@@ -68,7 +68,7 @@ def analyze_footage(
     tracks = recorder.track_reports()
     report = Report(
         schema_version=SCHEMA_VERSION,
-        video=shown(Path(path.name)),
+        video=shown(path.name),
         duration_s=round(summary.duration_s, 3),
         fps=round(summary.fps, 3),
         frames_decoded=summary.frames_decoded,
@@ -112,7 +112,7 @@ def _results(footage: Footage, analyzer: Analyzer) -> Generator[tuple[Result, ND
     # Closed explicitly, the last stage first: each thread must end before what it reads from is closed under it.
     with (
         closing(ahead(sampled, DECODED_AHEAD, "decode")) as frames,
-        closing(ahead(_looked(frames, shown(Path(footage.path.name)), analyzer), LOOKED_AHEAD, "look")) as stage,
+        closing(ahead(_looked(frames, shown(footage.path.name), analyzer), LOOKED_AHEAD, "look")) as stage,
     ):
         for looked in stage:
             faces = () if looked.rgb is None else analyzer.classified(looked.rgb, looked.found)

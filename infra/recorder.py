@@ -62,8 +62,8 @@ class Recorder:
             for position, track in enumerate(self.in_order(), 1)
         )
 
-    def event_reports(self, folder: str = "snapshots") -> tuple[EventReport, ...]:
-        """Events as the report gives them, numbered by their start."""
+    def event_reports(self, folder: str) -> tuple[EventReport, ...]:
+        """Events as the report gives them, numbered by their start; `folder` is that of the snapshots."""
         positions = {track.number: position for position, track in enumerate(self.in_order(), 1)}
         ordered = sorted(self.events.values(), key=lambda event: (event.started_ns, positions[event.track]))
         return tuple(

@@ -83,7 +83,7 @@ class Report(msgspec.Struct, frozen=True):
     footage_start: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A path as reports give it: names that are not UTF-8 keep what can be read of them."""
     return os.fsencode(path).decode("utf-8", "replace")
 

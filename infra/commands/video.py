@@ -72,12 +72,12 @@ def video(
             try:
                 if error is not None:
                     raise error
-                with progress_bar(shown(Path(path.name))) as progress:
+                with progress_bar(shown(path.name)) as progress:
                     analysis = analyze_footage(path, analyzer, SnapshotFolder(outputs.snapshots), progress=progress)
             except InputError as problem:
                 failed = True
                 if json:
-                    emit(to_json(_Failure(shown(Path(path.name)), printable(str(problem)))))
+                    emit(to_json(_Failure(shown(path.name), printable(str(problem)))))
                 complain(str(problem))
                 continue
             if began is not None:
@@ -134,7 +134,7 @@ def _deliver(path: Path, analysis: Analysis, outputs: _Outputs, json: bool) -> N
     if analysis.report.events:
         say(f"snapshots are in {outputs.snapshots}")
     if outputs.annotated is not None:
-        with progress_bar(f"annotating {shown(Path(path.name))}") as progress:
+        with progress_bar(f"annotating {shown(path.name)}") as progress:
             annotate_footage(path, analysis.recorder, outputs.annotated, progress)
         say(f"annotated video: {outputs.annotated}")
 
