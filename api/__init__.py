@@ -1,5 +1,6 @@
 """Who may ask what?
 
-The HTTP API and the operator's console will live here: FastAPI routes that read the database through the
-repositories of `storage` and ask the other rooms over the bus. Nothing is served yet.
+The HTTP API and a plain page: routes that read the database through the repositories of `storage`, and ask the other
+rooms over the bus. In: requests from this machine alone, until there are accounts. Out: the shapes of `api.shapes`, and
+problem details for everything that goes wrong.
 """

@@ -264,5 +264,6 @@ def _track(track: TrackState, closed: bool) -> Track:
         label=label,
         confidence=round(confidence, 4),
         unknown_reason=reason,
+        counted=closed or track.settled is not None,
         closed=closed,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import Final
 
 import cv2
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from detect.faces import FaceDetector, Faces
 from detect.merge import merge
 from detect.tiles import Tile, plan_tiles, tiles_with_motion, uncut
+from storage.messages import Look
 
 THOROUGH: Final = 2.0
 """On the validation scenes this raised recall from 63 to 77 % at 24-40 px and from 75 to 83 % at 40-80 px."""
@@ -42,6 +44,7 @@ class Looker:
         self._detectors = list(detectors)
         self._min_face_px = min_face_px
         self._plans: dict[tuple[int, int, float], list[Tile]] = {}
+        self._others: dict[float, Looker] = {}
         self._pool = ThreadPoolExecutor(len(self._detectors), "look") if len(self._detectors) > 1 else None
 
     @property
@@ -53,6 +56,27 @@ class Looker:
     def smallest_face_px(self) -> float:
         """Width in the detector's own picture that the smallest face is shown with."""
         return self._detectors[0].smallest_face_px
+
+    def look_at_sample(
+        self,
+        rgb: NDArray[np.uint8],
+        look: Look,
+        motion: NDArray[np.bool_],
+        seq: int,
+        *,
+        min_face_px: float | None = None,
+    ) -> Faces:
+        """Find the faces of a sample of a camera, looked at as `ingest.motion.Motion` judged it.
+
+        Args:
+            rgb: (height, width, 3) uint8.
+            look: everywhere, or where it moves.
+            motion: grid over the picture, True where something moves.
+            seq: number of the sample.
+            min_face_px: width of the smallest face worth finding, where it is not this looker's.
+        """
+        looker = self if min_face_px is None else self._for_faces(min_face_px)
+        return looker.look(rgb) if look is Look.FULL else looker.look_where_it_moves(rgb, motion, seq)
 
     def look(self, rgb: NDArray[np.uint8]) -> Faces:
         """Find the faces of a (height, width, 3) uint8 picture, everywhere.
@@ -92,6 +116,16 @@ class Looker:
             self._pool.shutdown()
         for detector in self._detectors:
             detector.close()
+
+    def _for_faces(self, min_face_px: float) -> "Looker":
+        """A looker for another size of faces over the same detectors."""
+        if min_face_px == self._min_face_px:
+            return self
+        if min_face_px not in self._others:
+            other = copy(self)
+            other._min_face_px, other._plans, other._others = min_face_px, {}, {}  # noqa: SLF001 our own copy
+            self._others[min_face_px] = other
+        return self._others[min_face_px]
 
     def _looks(self, rgb: NDArray[np.uint8], tiles: Sequence[Tile]) -> list[Faces]:
         if self._pool is None:

@@ -1,8 +1,6 @@
 """The kernels of all rooms put together: from pixels to classified faces, in one process."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -10,14 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier import FaceClassifier, LiteRtClassifier
-from classify.faces import classify_faces, face_verdict
-from detect.blazeface import MIN_SCORE, MIN_SCORE_ALONE, BlazeFace
+from classify.classifier import FaceClassifier
+from classify.faces import Finds, classify_faces, face_verdict
 from detect.faces import Faces
-from detect.looking import Looker
-from detect.models import detector_model
+from infra.models import load_classifier, open_looker
 from infra.settings import Settings
-from storage.errors import InputError
 from storage.messages import Box, Face, Look
 from storage.report import ModelInfo
 from storage.words import MASK_LABELS, Label, UnknownReason
@@ -50,15 +45,7 @@ class Analyzer:
         """
         self.settings = settings
         self.classifier: FaceClassifier = load_classifier(settings.model)
-        model = detector_model(settings.detector)
-        path = settings.detector_model or settings.models_dir / model.file_name
-        min_score = MIN_SCORE if self.classifier.rejects_false_alarms else MIN_SCORE_ALONE
-        with ExitStack() as stack:
-            detectors = [
-                stack.enter_context(BlazeFace(model, path, min_score=min_score)) for _ in range(settings.threads)
-            ]
-            self._looker = Looker(detectors, min_face_px=settings.min_face_px)
-            stack.pop_all()
+        self._looker = open_looker(settings)
 
     @property
     def detector_name(self) -> str:
@@ -83,15 +70,12 @@ class Analyzer:
             motion: grid over the picture, True where something moves.
             seq: number of the sample.
         """
-        if look is Look.FULL:
-            return self._looker.look(rgb)
-        return self._looker.look_where_it_moves(rgb, motion, seq)
+        return self._looker.look_at_sample(rgb, look, motion, seq)
 
     def classified(self, rgb: NDArray[np.uint8], found: Faces) -> tuple[Face, ...]:
         """What was found in a picture, classified; finds that are no faces are dropped."""
-        return classify_faces(
-            self.classifier, rgb, found.boxes, found.scores, found.keypoints, min_face_px=self.settings.min_face_px
-        )
+        finds = Finds(rgb, found.boxes, found.scores, found.keypoints, self.settings.min_face_px)
+        return classify_faces(self.classifier, [finds])[0]
 
     def close(self) -> None:
         """Release the networks."""
@@ -104,17 +88,6 @@ class Analyzer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def load_classifier(path: Path) -> FaceClassifier:
-    """The classifier in a file, chosen by its kind.
-
-    Raises:
-        InputError: a file that is none, or of a kind that can't run here.
-    """
-    if path.suffix == ".keras":
-        raise InputError(f"{path}: .keras models can't be run yet; give the .tflite file that training wrote beside it")
-    return LiteRtClassifier(path)
 
 
 def face_report(face: Face, min_face_px: int) -> FaceReport:

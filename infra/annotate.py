@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.footage import Progress
-from infra.recorder import Recorder, Seen
+from infra.recorder import Recorder
 from ingest.footage import Footage
 from storage.errors import StorageError
 from storage.files import replaced, storage_error
 from storage.messages import NS_PER_S, Box, Event
+from storage.paths import Seen
 from storage.words import Label
 
 COLOURS: Final = {

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -10,24 +11,49 @@ from typing import Final
 import typer
 
 from detect.quiet import quiet_native_libraries
-from infra.commands.bench import bench
-from infra.commands.demo import demo
-from infra.commands.image import faces, image
-from infra.commands.train import evaluate, train
-from infra.commands.video import video
 from infra.console import complain, guarded
 
 STOPPED: Final = 130
 
-app = typer.Typer(
-    name="maskwatch",
-    help="Mask compliance from building cameras: passages, labels, events, and how sure that is.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (demo, image, faces, video, train, evaluate, bench):
-    app.command()(command)
+COMMANDS: Final = {
+    "demo": "demo",
+    "up": "up",
+    "serve": "serve",
+    "image": "image",
+    "faces": "image",
+    "video": "video",
+    "building": "sites",
+    "camera": "sites",
+    "train": "train",
+    "evaluate": "train",
+    "bench": "bench",
+}
+"""Each command, and the module below `infra.commands` that holds it."""
+
+
+def application(called: str | None = None) -> typer.Typer:
+    """The command line.
+
+    Args:
+        called: the one command that is called; the others are not imported then, which takes their time and memory.
+    """
+    app = typer.Typer(
+        name="maskwatch",
+        help="Mask compliance from building cameras: passages, labels, events, and how sure that is.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    # With a single command, Typer would take its name for an argument.
+    app.callback()(lambda: None)
+    for name, module in COMMANDS.items():
+        if called is None or name == called:
+            command = getattr(import_module(f"infra.commands.{module}"), name)
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name)
+            else:
+                app.command(name)(command)
+    return app
 
 
 def main() -> None:
@@ -45,7 +71,8 @@ def run(arguments: list[str]) -> int:
 
     def call() -> None:
         try:
-            app(arguments, prog_name="maskwatch")
+            called = arguments[0] if arguments and arguments[0] in COMMANDS else None
+            application(called)(arguments, prog_name="maskwatch")
         except SystemExit as end:
             # Typer ends every call this way; the status must not pass the guard by.
             status.append(end.code if isinstance(end.code, int) else 1)

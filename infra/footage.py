@@ -21,7 +21,7 @@ from infra.settings import Settings
 from ingest.footage import Footage, FootageSummary, Frame
 from ingest.motion import Motion
 from storage.messages import NS_PER_S, Changes, Look, Result, nanoseconds
-from storage.report import SCHEMA_VERSION, Report, ReportSettings, Timing, shown
+from storage.report import SCHEMA_VERSION, ModelInfo, Report, ReportSettings, Timing, shown
 from storage.snapshots import SnapshotFolder, encode_snapshot
 from storage.statistics import count
 
@@ -64,9 +64,33 @@ def analyze_footage(
     with Footage(path) as footage, closing(_results(footage, analyzer)) as results:
         recorder = _fold_all(results, settings, snapshots, footage.summary, progress)
         summary = footage.summary
-    wall_s = time.perf_counter() - started
+    made = Made(settings, analyzer.model_info, analyzer.detector_name)
+    return Analysis(footage_report(path, summary, recorder, made, Spent(started, started_cpu)), recorder)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a report was made with."""
+
+    settings: Settings
+    model: ModelInfo
+    detector: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Readings of `time.perf_counter` and `time.process_time` at the start, in seconds."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def footage_report(path: Path, summary: FootageSummary, recorder: Recorder, made: Made, spent: Spent) -> Report:
+    """The report on one video, from what was recorded of it; `timing` is measured now."""
+    wall_s = time.perf_counter() - spent.wall_s
+    settings = made.settings
     tracks = recorder.track_reports()
-    report = Report(
+    return Report(
         schema_version=SCHEMA_VERSION,
         video=shown(path.name),
         duration_s=round(summary.duration_s, 3),
@@ -74,24 +98,23 @@ def analyze_footage(
         frames_decoded=summary.frames_decoded,
         frames_analyzed=recorder.samples,
         errors=tuple(summary.errors),
-        model=analyzer.model_info,
+        model=made.model,
         settings=ReportSettings(
             fps=int(settings.fps) if settings.fps.is_integer() else settings.fps,
             dwell_s=settings.dwell_s,
             min_face_px=settings.min_face_px,
-            detector=analyzer.detector_name,
+            detector=made.detector,
         ),
         tracks=tracks,
         events=recorder.event_reports(SNAPSHOTS),
         statistics=count(track.label for track in tracks),
         timing=Timing(
             wall_s=round(wall_s, 3),
-            cpu_s=round(time.process_time() - started_cpu, 3),
+            cpu_s=round(time.process_time() - spent.cpu_s, 3),
             realtime_factor=round(summary.duration_s / max(wall_s, 1e-9), 2),
             peak_memory_mib=_peak_memory_mib(),
         ),
     )
-    return Analysis(report, recorder)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,19 +1,14 @@
 """Collects what the fold says into one report: tracks with their boxes, events with their snapshots."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
-from storage.messages import Box, Changes, Event, Result, Track, seconds
+from msgspec.structs import replace
+
+from storage.database.recorded import Recorded
+from storage.messages import Changes, Event, Result, Track, seconds
+from storage.paths import Seen
 from storage.report import EventReport, TrackReport
-from storage.words import Label
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One sighting of a track: when, where, and what the person wore at that moment."""
-
-    at_ns: int
-    box: Box
-    label: Label
 
 
 @dataclass(slots=True)
@@ -25,6 +20,31 @@ class Recorder:
     sightings: dict[int, list[Seen]] = field(default_factory=dict)
     snapshots: dict[int, str] = field(default_factory=dict)
     samples: int = 0
+
+    @classmethod
+    def of(cls, facts: Recorded, *, samples: int = 0, origin_ns: int = 0) -> Self:
+        """What the database knows of a camera, as if it had been taken in here.
+
+        Args:
+            facts: the tracks that have ended, with their events, are used.
+            samples: number of samples that went into them.
+            origin_ns: times are given from here on.
+        """
+        made = cls(samples=samples)
+        for number, track in facts.tracks.items():
+            if track.closed:
+                first_ns, last_ns = track.first_seen_ns - origin_ns, track.last_seen_ns - origin_ns
+                made.tracks[number] = replace(track, first_seen_ns=first_ns, last_seen_ns=last_ns)
+                made.sightings[number] = [replace(seen, at_ns=seen.at_ns - origin_ns) for seen in facts.paths[number]]
+        for number, event in facts.events.items():
+            if number in made.tracks:
+                corrected_ns = None if event.corrected_ns is None else event.corrected_ns - origin_ns
+                started_ns, ended_ns = event.started_ns - origin_ns, event.ended_ns - origin_ns
+                made.events[number] = replace(
+                    event, started_ns=started_ns, ended_ns=ended_ns, corrected_ns=corrected_ns
+                )
+        made.snapshots = {number: name for number, name in facts.snapshots.items() if number in made.events}
+        return made
 
     def take(self, result: Result | None, changes: Changes) -> None:
         """Take in what one result changed; `result` is None when the footage has ended."""

@@ -1,5 +1,6 @@
 """Reports held against the truth: which passages are right, missed, counted twice, and which events are invented."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from infra.demo.truth import Truth, TruthTrack
-from storage.report import EventReport, Report, TrackReport
+from storage.report import EventReport, TrackReport
 from storage.words import EVENT_LABELS
 
 SAME_IOU: Final = 0.3
@@ -48,38 +49,52 @@ class Matching:
     score: TruthScore
 
 
-def score(report: Report, truth: Truth) -> Matching:
-    """Hold a report against the truth of its footage.
+def score(
+    tracks: Sequence[TrackReport],
+    events: Sequence[EventReport],
+    truth: Truth,
+    *,
+    dwell_s: float = 1.0,
+    until_s: float = math.inf,
+) -> Matching:
+    """Hold what was found in some footage against its truth.
 
     True and found tracks are matched one to one, so that the time during which they overlap is largest in total.
+
+    Args:
+        tracks: as reports give them.
+        events: likewise.
+        truth: of the same footage.
+        dwell_s: how long a breach had to last.
+        until_s: true passages that end later are not expected yet.
     """
-    overlap = np.zeros((len(report.tracks), len(truth.tracks)))
-    for row, track in enumerate(report.tracks):
+    overlap = np.zeros((len(tracks), len(truth.tracks)))
+    for row, track in enumerate(tracks):
         for column, true in enumerate(truth.tracks):
             overlap[row, column] = _overlapping_samples(track, true)
     true_of: dict[str, str] = {}
     for row, column in zip(*(each.tolist() for each in linear_sum_assignment(-overlap)), strict=True):
         if overlap[row, column] > 0:
-            true_of[report.tracks[row].id] = truth.tracks[column].id
+            true_of[tracks[row].id] = truth.tracks[column].id
     doubles = {}
-    for row, track in enumerate(report.tracks):
+    for row, track in enumerate(tracks):
         if track.id not in true_of and overlap.shape[1] and overlap[row].max() > 0:
             doubles[track.id] = truth.tracks[int(overlap[row].argmax())].id
     by_id = {true.id: true for true in truth.tracks}
-    labels = {track.id: track.label for track in report.tracks}
-    right = sum(labels[ours] == by_id[true].label for ours, true in true_of.items())
+    labels = {track.id: track.label for track in tracks}
+    due = {true.id for true in truth.tracks if true.boxes[-1][0] <= until_s}
+    right = sum(true in due and labels[ours] == by_id[true].label for ours, true in true_of.items())
     known = true_of | doubles
     invented = sum(
-        event.track_id not in known or not _broke_rule(by_id[known[event.track_id]], event, report.settings.dwell_s)
-        for event in report.events
+        event.track_id not in known or not _broke_rule(by_id[known[event.track_id]], event, dwell_s) for event in events
     )
     return Matching(
         true_of,
         doubles,
         TruthScore(
-            tracks=len(truth.tracks),
+            tracks=len(due),
             right=right,
-            missed=len(truth.tracks) - len(true_of),
+            missed=len(due - set(true_of.values())),
             invented_events=invented,
             counted_twice=len(doubles),
         ),

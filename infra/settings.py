@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,15 +14,19 @@ from detect.models import DETECTORS
 from ingest.pictures import MAX_PIXELS
 from storage.errors import UsageError
 
+PREFIX: Final = "MASKWATCH_"
+"""Of the environment variables."""
+
 
 class Settings(BaseSettings):
     """What the system goes by. Options of a command override the environment, which overrides the defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="MASKWATCH_", extra="ignore", frozen=True)
+    # A variable that is set to nothing is not set: container files pass on what they don't have as empty.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    data_dir: Annotated[Path, Field(description="Folder for everything the system keeps: snapshots, demo clips.")] = (
-        Path("maskwatch-data")
-    )
+    data_dir: Annotated[
+        Path, Field(description="Folder for everything the system keeps: database, snapshots, logs, demo clips.")
+    ] = Path("maskwatch-data")
     models_dir: Annotated[Path, Field(description="Folder of the face detectors' model files, filled at set-up.")] = (
         Path(sys.prefix) / "share" / "maskwatch" / "models"
     )
@@ -46,6 +50,27 @@ class Settings(BaseSettings):
     max_picture_pixels: Annotated[
         int, Field(ge=1, description="Still pictures with more pixels are refused before decoding.")
     ] = MAX_PIXELS
+    redis_url: Annotated[
+        str | None,
+        Field(description="A Redis (7 or newer) to use instead of the embedded one: redis://, rediss:// or unix://."),
+    ] = None
+    database_url: Annotated[
+        str | None, Field(description="A database to use instead of SQLite in the data folder: postgresql://.")
+    ] = None
+    frames_mib: Annotated[
+        int,
+        Field(ge=16, le=1_048_576, description="Shared memory for pictures on their way, in MiB; a 1080p one takes 6."),
+    ] = 160
+    shm_dir: Annotated[Path, Field(description="Where shared memory is mounted.")] = Path("/dev/shm")  # noqa: S108
+    media_dir: Annotated[
+        Path | None, Field(description="Folder that files played as cameras must lie in; `media` in the data folder.")
+    ] = None
+    partitions: Annotated[
+        int, Field(ge=1, le=64, description="Aggregator processes; each camera belongs to one of them.")
+    ] = 1
+    live_backlog: Annotated[
+        int, Field(ge=1, le=1000, description="Samples of a live camera that may wait; beyond, the oldest is shed.")
+    ] = 10
 
 
 def load_settings(**options: object) -> Settings:
@@ -58,5 +83,5 @@ def load_settings(**options: object) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]).removeprefix("MASKWATCH_").lower()
+        name = ".".join(str(part) for part in first["loc"]).removeprefix(PREFIX).lower()
         raise UsageError(f"setting {name}: {first['msg']} (got {first['input']!r})") from error

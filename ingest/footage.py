@@ -1,68 +1,26 @@
-"""Recorded footage by PyAV: frames sampled by timestamp, converted to pixels only when asked for."""
+"""Recorded footage by PyAV: frames with their time, sampled by timestamp."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import av
 import av.error
-import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace
-from numpy.typing import NDArray
 
+from ingest.frame import Frame, pts_ns, video_stream
 from ingest.sampling import FrameClock, SampleGrid
 from storage.errors import InputError
 from storage.messages import NS_PER_S
 
-MAX_FRAME_PIXELS: Final = 64_000_000
-"""Frames beyond 8K are refused: nobody's camera makes them, and a damaged header may claim any size."""
+__all__ = ["Footage", "FootageSummary", "Frame"]
 
-UNNAMED_COLOURS: Final = 2
-"""AVCOL_SPC_UNSPECIFIED of ITU-T H.273."""
-
-HD_HEIGHT: Final = 720
-"""From this height on, footage that does not name its colour space uses BT.709, below it BT.601."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One frame of footage; its pixels are converted only on demand.
-
-    Attributes:
-        at_ns: time from the start of the footage.
-        index: number of the frame in decoding order, from 0.
-        sampled: whether it is to be analysed.
-        rotation: anticlockwise turns by 90 degrees that put it upright, 0 to 3.
-    """
-
-    at_ns: int
-    index: int
-    sampled: bool
-    rotation: int
-    _decoded: VideoFrame
-
-    def rgb(self) -> NDArray[np.uint8]:
-        """The picture, upright, as C-contiguous (height, width, 3) uint8 RGB."""
-        decoded = self._decoded
-        # swscale takes BT.601 where the stream names none, which tints HD footage.
-        unnamed = int(decoded.colorspace) == UNNAMED_COLOURS
-        source = Colorspace.ITU709 if unnamed and decoded.height >= HD_HEIGHT else None
-        pixels = decoded.reformat(format="rgb24", src_colorspace=source).to_ndarray()
-        return np.ascontiguousarray(np.rot90(pixels, self.rotation), np.uint8)
-
-    def luma(self) -> NDArray[np.uint8]:
-        """The brightness alone, upright, as (height, width) uint8; free for the usual planar formats."""
-        decoded = self._decoded
-        if decoded.format.name in ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"):
-            plane = decoded.planes[0]
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-            luma: NDArray[np.uint8] = rows[:, : plane.width]
-        else:
-            luma = decoded.reformat(format="gray").to_ndarray().astype(np.uint8, copy=False)
-        return np.rot90(luma, self.rotation)
+SEARCH_MARGIN_NS: Final = 10 * NS_PER_S
+"""Keyframes are rarely further apart than this."""
 
 
 @dataclass(slots=True)
@@ -101,18 +59,10 @@ class Footage:
             InputError: missing, empty, not footage, without a video stream, or of impossible size.
         """
         self.path = path
+        self._threads = threads
         self._container = _opened(path)
         try:
-            if not self._container.streams.video:
-                raise InputError(f"{path} holds no video stream")
-            self._stream = self._container.streams.video[0]
-            if self._stream.codec_context is None:
-                raise InputError(f"{path} uses a video codec that can't be decoded here")
-            width, height = self._stream.codec_context.width, self._stream.codec_context.height
-            if width * height > MAX_FRAME_PIXELS:
-                raise InputError(f"{path} has frames of {width}x{height} pixels, more than can be handled")
-            self._stream.thread_type = "AUTO"
-            self._stream.codec_context.thread_count = threads
+            self._stream = video_stream(self._container, str(path), threads)
         except BaseException:
             self._container.close()
             raise
@@ -124,16 +74,22 @@ class Footage:
             duration = self._container.duration / av.time_base
         self.summary = FootageSummary(fps=float(rate) if rate else 0.0, stated_duration_s=duration)
 
-    def frames(self, fps: float) -> Iterator[Frame]:
+    def frames(self, fps: float, *, start_ns: int = 0) -> Iterator[Frame]:
         """Decode all frames in order of presentation; those on a grid of `fps` a second are marked as sampled.
 
         What is damaged is skipped and named in `summary.errors`.
+
+        Args:
+            fps: samples a second.
+            start_ns: go on from the last keyframe before this time, with the times and samples of the whole footage;
+                from the start where the container can't be searched.
 
         Raises:
             InputError: not one frame can be decoded.
         """
         summary = self.summary
-        clock, grid = FrameClock(summary.fps), SampleGrid(fps)
+        origin_ns = self._entered(start_ns) if start_ns > 0 else None
+        clock, grid = FrameClock(summary.fps, origin_ns=origin_ns), SampleGrid(fps)
         frame_ns = round(NS_PER_S / summary.fps) if summary.fps > 0 else NS_PER_S // 25
         damaged = 0
         reason = "it holds no frame"
@@ -143,17 +99,45 @@ class Footage:
                 damaged += 1
                 reason = decoded.strerror or str(decoded)
                 continue
-            pts_ns = None
-            if decoded.pts is not None and decoded.time_base is not None:
-                pts_ns = int(decoded.pts * decoded.time_base * NS_PER_S)
-            at_ns = clock.at(pts_ns)
-            frame = Frame(at_ns, summary.frames_decoded, grid.takes(at_ns), _turns(decoded.rotation), decoded)
+            at_ns = clock.at(pts_ns(decoded))
+            frame = Frame.of(decoded, at_ns, summary.frames_decoded, sampled=grid.takes(at_ns))
             summary.frames_decoded += 1
             summary.end_ns = at_ns + frame_ns
             yield frame
         if not summary.frames_decoded:
+            if origin_ns is not None:
+                # Nothing comes after the place that was searched for.
+                self._reopen()
+                yield from self.frames(fps)
+                return
             raise InputError(f"no frame of {self.path} can be decoded: {reason}")
         self._conclude(damaged, clock)
+
+    def _entered(self, start_ns: int) -> int | None:
+        """Go to the last keyframe before a time; gives the timestamp of the first frame, None when still at the start."""
+        origin_ns = self._next_pts_ns()
+        base = self._stream.time_base
+        if origin_ns is not None and base is not None:
+            # Containers without an index lead to any frame, and decoding begins with the keyframe after that.
+            for margin_ns in (0, SEARCH_MARGIN_NS):
+                target_ns = origin_ns + max(0, start_ns - margin_ns)
+                with suppress(av.error.FFmpegError):
+                    self._container.seek(int(Fraction(target_ns, NS_PER_S) / base), stream=self._stream)
+                    found_ns = self._next_pts_ns()
+                    if found_ns is not None and found_ns <= origin_ns + start_ns:
+                        self._container.seek(int(Fraction(target_ns, NS_PER_S) / base), stream=self._stream)
+                        return origin_ns
+        self._reopen()
+        return None
+
+    def _next_pts_ns(self) -> int | None:
+        decoding = _decoding(self._container, self._stream)
+        return next((pts_ns(frame) for frame in decoding if isinstance(frame, VideoFrame)), None)
+
+    def _reopen(self) -> None:
+        self._container.close()
+        self._container = _opened(self.path)
+        self._stream = video_stream(self._container, str(self.path), self._threads)
 
     def _conclude(self, damaged: int, clock: FrameClock) -> None:
         summary = self.summary
@@ -229,8 +213,3 @@ def _decoding(
             return
         except av.error.FFmpegError as error:
             yield error
-
-
-def _turns(rotation: int) -> int:
-    """PyAV gives the display rotation in degrees anticlockwise; cameras turn by quarters."""
-    return round(rotation / 90) % 4

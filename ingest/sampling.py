@@ -48,14 +48,16 @@ class FrameClock:
 
     SHORT_STEP_BACK_NS = 1 * NS_PER_S
 
-    def __init__(self, nominal_fps: float) -> None:
+    def __init__(self, nominal_fps: float, *, origin_ns: int | None = None) -> None:
         """Start a clock.
 
         Args:
             nominal_fps: frames a second where timestamps are missing; 0 or less means 25.
+            origin_ns: timestamp of the first frame, for footage that is entered in the middle.
         """
         self._frame_ns = round(NS_PER_S / (nominal_fps if nominal_fps > 0 else 25.0))
-        self._origin_ns: int | None = None
+        self._origin_ns = origin_ns
+        self._entering = origin_ns is not None
         self._last_ns = -self._frame_ns
         self.repaired = 0
         """Frames whose timestamp was missing or impossible."""
@@ -72,6 +74,9 @@ class FrameClock:
             if self._origin_ns is None:
                 self._origin_ns = pts_ns - expected
             now = pts_ns - self._origin_ns
+            if self._entering and now >= 0:
+                self._last_ns = now - 1
+            self._entering = False
             if self._last_ns - self.SHORT_STEP_BACK_NS <= now <= self._last_ns:
                 # A duplicate or a frame a little early: the clock behind it is right, and must not drift.
                 now = self._last_ns + 1

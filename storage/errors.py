@@ -27,3 +27,17 @@ class UsageError(MaskwatchError):
     """The call itself was wrong: an option out of range, options that exclude each other."""
 
     exit_status = 2
+
+
+class NotFoundError(MaskwatchError):
+    """What was asked for by its identifier does not exist."""
+
+
+class ConflictError(MaskwatchError):
+    """What was asked for does not go with what is there: a name in use, a building that still has cameras."""
+
+
+class InvalidError(MaskwatchError):
+    """A value that can't be accepted: an address of an unknown kind, a time zone that does not exist."""
+
+    exit_status = 2

@@ -1,17 +1,21 @@
 """What travels between the rooms: one sampled moment of one camera, with the faces seen in it, and what came of it.
 
 Times are integer nanoseconds, from the start of the footage or since the epoch, so that no rounding can reorder them.
+A moment's key is `(camera, epoch, seq)`: every start of an ingest process is a new epoch of its cameras, in which
+samples are numbered from 0, in capture order, without a gap.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from storage.words import Label, UnknownReason
 
 NS_PER_S: Final = 1_000_000_000
-RESULT_VERSION: Final = 1
+MESSAGE_VERSION: Final = 1
 
 Box = tuple[int, int, int, int]
 """x, y, width, height in source pixels, origin top left."""
@@ -23,6 +27,75 @@ class Look(StrEnum):
     FULL = "full"
     MOTION = "motion"
     NONE = "none"
+
+
+class FrameRef(msgspec.Struct, frozen=True, array_like=True):
+    """Where the frame store keeps the pixels of a sample; see `storage.frames`.
+
+    Attributes:
+        token: of this holding; no two holdings share one.
+        block: where it begins.
+        height, width: of the (height, width, 3) uint8 RGB picture.
+    """
+
+    token: int
+    block: int
+    height: int
+    width: int
+
+
+class Sample(msgspec.Struct, frozen=True, tag="sample"):
+    """A moment that deserves a look, on its way to `detect`.
+
+    Attributes:
+        camera, epoch, seq: its key.
+        at_ns: capture time.
+        look: how much of it is to be looked at, never `NONE`.
+        min_face_px: smallest face that is judged.
+        frame: its pixels.
+        motion: the (rows, columns) grid of active cells, bit by bit, row after row.
+    """
+
+    camera: str
+    epoch: int
+    seq: int
+    at_ns: int
+    look: Look
+    min_face_px: int
+    frame: FrameRef
+    motion: bytes
+    rows: int
+    columns: int
+    version: int = MESSAGE_VERSION
+
+    def active(self) -> NDArray[np.bool_]:
+        """The grid of active cells, (rows, columns) bool."""
+        cells = np.unpackbits(np.frombuffer(self.motion, np.uint8), count=self.rows * self.columns)
+        return cells.reshape(self.rows, self.columns).astype(np.bool_)
+
+
+class Found(msgspec.Struct, frozen=True, tag="found"):
+    """The faces found in a sample, on their way to `classify`; the arrays as their bytes, so that no bit is lost."""
+
+    sample: Sample
+    boxes: bytes
+    scores: bytes
+    keypoints: bytes
+    version: int = MESSAGE_VERSION
+
+    @classmethod
+    def of(
+        cls, sample: Sample, boxes: NDArray[np.float32], scores: NDArray[np.float32], keypoints: NDArray[np.float32]
+    ) -> Self:
+        """Pack (N, 4) boxes, (N,) scores and (N, 6, 2) keypoints, all float32."""
+        return cls(sample, boxes.tobytes(), scores.tobytes(), keypoints.tobytes())
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Boxes, scores and keypoints as they were packed."""
+        boxes, scores, keypoints = (
+            np.frombuffer(part, np.float32) for part in (self.boxes, self.scores, self.keypoints)
+        )
+        return boxes.reshape(-1, 4), scores, keypoints.reshape(len(scores), -1, 2)
 
 
 class Face(msgspec.Struct, frozen=True, array_like=True):
@@ -50,7 +123,27 @@ class Face(msgspec.Struct, frozen=True, array_like=True):
     thumbnail: bytes
 
 
-class Result(msgspec.Struct, frozen=True):
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """A camera's new epoch: sent before its first sample.
+
+    Attributes:
+        camera, epoch: which.
+        at_ns: when, on the clock of the samples.
+        live: samples may get lost, and are waited for only so long; of footage none is.
+        dwell_ns, min_face_px, sample_ns: what its results are judged by; see `classify.fold.Rules`.
+    """
+
+    camera: str
+    epoch: int
+    at_ns: int
+    live: bool
+    dwell_ns: int
+    min_face_px: int
+    sample_ns: int
+    version: int = MESSAGE_VERSION
+
+
+class Result(msgspec.Struct, frozen=True, tag="result"):
     """All that was seen in one sample; `(camera, epoch, seq)` is its key.
 
     Attributes:
@@ -62,6 +155,7 @@ class Result(msgspec.Struct, frozen=True):
         look: how much of it the detector saw.
         faces: what it saw.
         failed: why the sample could not be analysed, or None.
+        frame: its pixels, which the frame store holds until this result is taken in.
     """
 
     camera: str
@@ -73,7 +167,43 @@ class Result(msgspec.Struct, frozen=True):
     look: Look
     faces: tuple[Face, ...] = ()
     failed: str | None = None
-    version: int = RESULT_VERSION
+    frame: FrameRef | None = None
+    version: int = MESSAGE_VERSION
+
+
+class Lost(msgspec.Struct, frozen=True, tag="lost"):
+    """Samples of a live camera that were shed: nobody waits for them.
+
+    Attributes:
+        camera, epoch: whose.
+        first, last: their numbers, both included.
+        at_ns: capture time of the last one.
+    """
+
+    camera: str
+    epoch: int
+    first: int
+    last: int
+    at_ns: int
+    version: int = MESSAGE_VERSION
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """The source has ended, or the camera was removed: every passage is over.
+
+    Attributes:
+        camera, epoch: whose.
+        seq: number of the samples in this epoch.
+    """
+
+    camera: str
+    epoch: int
+    seq: int
+    version: int = MESSAGE_VERSION
+
+
+Message = Begin | Result | Lost | End
+"""What the aggregator takes in."""
 
 
 class Track(msgspec.Struct, frozen=True):
@@ -86,6 +216,7 @@ class Track(msgspec.Struct, frozen=True):
         label: by the evidence of all faces.
         confidence: in [0, 1].
         unknown_reason: when the label is `unknown`.
+        counted: the label is final: the person is gone, or has been in view for so long that it was settled.
         closed: the person is gone.
     """
 
@@ -96,6 +227,7 @@ class Track(msgspec.Struct, frozen=True):
     label: Label
     confidence: float
     unknown_reason: UnknownReason | None
+    counted: bool
     closed: bool
 
 

@@ -1,7 +1,9 @@
 """What several tests share: pictures and footage made on the spot, and the data pack where it is present."""
 
 import os
-from collections.abc import Callable
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -10,6 +12,8 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from infra.embedded import redis_command, redis_url, wait_for_socket
 
 PACK = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -61,6 +65,20 @@ def write_video(tmp_path: Path) -> WriteVideo:
         return path
 
     return write
+
+
+@pytest.fixture
+def redis() -> Iterator[str]:
+    """Address of a Redis of the test's own: the embedded one, empty."""
+    # A unix socket's path has to be short; pytest's folders are not.
+    with tempfile.TemporaryDirectory(prefix="mw-") as folder:
+        socket = Path(folder) / "redis.sock"
+        with subprocess.Popen(redis_command(socket), stdout=subprocess.DEVNULL) as server:
+            try:
+                wait_for_socket(socket, server)
+                yield redis_url(socket)
+            finally:
+                server.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier import FaceClassifier
-from classify.faces import classify_faces
+from classify.faces import Finds, classify_faces
 from classify.quality import MIN_FACE_PX
 from detect.looking import Looker
 from detect.merge import overlaps
@@ -64,7 +64,7 @@ def measure_detection(
 def _finds(rgb: NDArray[np.uint8], looker: Looker, classifier: FaceClassifier) -> NDArray[np.float32]:
     """(N, 4) boxes of what `maskwatch image` reports, surest first."""
     found = looker.look_thoroughly(rgb)
-    faces = classify_faces(classifier, rgb, found.boxes, found.scores, found.keypoints, min_face_px=MIN_FACE_PX)
+    (faces,) = classify_faces(classifier, [Finds(rgb, found.boxes, found.scores, found.keypoints, MIN_FACE_PX)])
     ordered = sorted(faces, key=lambda face: -face.detection_score)
     return np.array([face.box for face in ordered], np.float32).reshape(-1, 4)
 

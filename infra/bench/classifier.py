@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from classify.classifier import BATCH_SIZES
-from infra.analysis import load_classifier
 from infra.bench.bare import bare_network
 from infra.bench.report import Measurement, cost, figure
 from infra.bench.stopwatch import median_ms, median_ms_beside
 from infra.console import say
+from infra.models import load_classifier
 from infra.settings import Settings
 from storage.errors import InputError
 

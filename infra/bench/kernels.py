@@ -15,10 +15,10 @@ from detect.blazeface import BlazeFace
 from detect.looking import Looker
 from detect.models import detector_model
 from detect.tiles import plan_tiles
-from infra.analysis import load_classifier
 from infra.bench.bare import bare_frames, bare_network
 from infra.bench.report import Measurement, cost, figure
 from infra.bench.stopwatch import median_ms, median_ms_beside
+from infra.models import load_classifier
 from infra.settings import Settings
 from ingest.footage import Footage, Frame
 from ingest.motion import Motion

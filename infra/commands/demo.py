@@ -1,56 +1,44 @@
-"""`maskwatch demo`: footage made from nothing, analysed, and held against its exact truth."""
+"""`maskwatch demo`: the whole system on this machine, with two demo cameras whose truth is known exactly."""
 
-from dataclasses import dataclass
+import os
+import sys
+import time
+import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Final
 
-import msgspec
 import typer
 from rich.table import Table
 
-from infra.analysis import Analyzer
-from infra.annotate import annotate_footage
 from infra.commands.options import Detector, Json, Model
-from infra.commands.video import show_report
+from infra.commands.up import Host, Port
 from infra.console import emit, progress_bar, results, say
-from infra.demo.export import export_samples
-from infra.demo.kept import kept_clip
-from infra.demo.scene import DemoClip
-from infra.demo.script import demo_clips
-from infra.demo.truth import Truth, truth_of
-from infra.footage import SNAPSHOTS, analyze_footage
-from infra.scoring import Matching, TruthScore, added, score
 from infra.settings import Settings, load_settings
-from storage.files import write_bytes
-from storage.report import Report, to_json, to_pretty_json
-from storage.snapshots import SnapshotFolder
-from storage.statistics import Statistics, count
+from infra.signals import asked_to_stop
+from infra.system.door import loopback
+from storage.report import to_json
+
+if TYPE_CHECKING:
+    from infra.demo.live import Shown
+    from infra.supervisor import System
 
 FOLDER: Final = "demo"
-"""Below the data folder."""
+"""Below the data folder: the clips, and the system's own data folder."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """One demo clip, analysed."""
-
-    truth: Truth
-    report: Report
-    matching: Matching
-    annotated: Path
-
-
-class DemoReport(msgspec.Struct, frozen=True):
-    """What `maskwatch demo --json` prints; tracks and events are those of the reports, with `camera` added."""
-
-    cameras: int
-    tracks: list[dict[str, object]]
-    events: list[dict[str, object]]
-    statistics: Statistics
-    truth: TruthScore
+TURN_S: Final = 0.05
 
 
 def demo(
+    duration: Annotated[
+        float | None,
+        typer.Option("--duration", metavar="S", min=1, help="End after so many seconds; otherwise Ctrl-C ends it."),
+    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
     export: Annotated[
         Path | None,
         typer.Option("--export", metavar="DIR", help="Write sample photos, face crops, a training folder and clips."),
@@ -59,71 +47,87 @@ def demo(
     model: Model = None,
     detector: Detector = None,
 ) -> None:
-    """Make demo footage, analyse it, and show the report beside the truth; or export samples to try things on."""
+    """Run the whole system with two demo cameras, and hold what it finds against the truth; or export samples."""
     settings = load_settings(model=model, detector=detector)
     if export is not None:
+        from infra.demo.export import export_samples
+
         with progress_bar("samples") as progress:
             written = export_samples(export, lambda done: progress(done, 1.0))
         say(f"{len(written)} files are in {export}: photos, crops, training, clips")
         return
-    folder = settings.data_dir / FOLDER
-    shown = [_show(clip, folder, settings, json) for clip in demo_clips()]
-    summary = _summary(shown)
+    loopback(host)
+    _run(settings, duration, host, port, browser=not no_browser, json=json)
+
+
+def _run(settings: Settings, duration: float | None, host: str, port: int, *, browser: bool, json: bool) -> None:
+    # These take their time to import, and every other command would wait for them.
+    from infra.demo.live import demo_report, demo_settings, found, set_up
+    from infra.demo.prepared import prepared_clips
+    from infra.log import log_to_nowhere
+    from infra.supervisor import System
+
+    log_to_nowhere()
+    truths = prepared_clips(settings.data_dir / FOLDER)
+    own = demo_settings(settings, settings.data_dir / FOLDER)
+    with asked_to_stop() as stop:
+        set_up(own, truths)
+        say("starting")
+        with System(own, host=host, port=port) as system:
+            if system.wait_ready(stop=stop):
+                say(f"the demo is at {system.url} (its data are in {system.places.data}); Ctrl-C ends it")
+                if browser:
+                    _open(system.url)
+                _play(system, duration, stop)
+            shown = found(own, truths)
+            say("stopping")
     if json:
-        emit(to_json(summary))
-        return
-    truth = summary.truth
+        emit(to_json(demo_report(shown)))
+    else:
+        _show(shown)
+
+
+def _play(system: "System", duration: float | None, stop: Event) -> None:
+    started_s = time.monotonic()
+    with progress_bar("playing") as progress:
+        while not stop.is_set() and (duration is None or time.monotonic() - started_s < duration):
+            system.check()
+            progress(time.monotonic() - started_s, duration)
+            stop.wait(TURN_S)
+
+
+def _open(url: str) -> None:
+    """Show the page, where there is a screen for it: without one, a browser in the terminal would take it over."""
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin":
+        with suppress(webbrowser.Error):
+            webbrowser.open(url)
+
+
+def _show(shown: "Sequence[Shown]") -> None:
+    """Every true passage beside what was found."""
+    from infra.demo.live import demo_report
+
+    for one in shown:
+        ours_of = {true: ours for ours, true in one.matching.true_of.items()}
+        tracks = {track.id: track for track in one.tracks}
+        events = {event.track_id: event for event in one.events}
+        table = Table("truth", "label", "track", "label found", "sure", "event", "", title=one.truth.camera)
+        for true in one.truth.tracks:
+            ours = tracks.get(ours_of.get(true.id, ""))
+            if ours is None:
+                over = true.boxes[-1][0] <= one.until_s
+                table.add_row(true.id, true.label, "", "", "", "", "missed" if over else "not over yet")
+                continue
+            event = events.get(ours.id)
+            breach = "" if event is None else f"{event.type} from {event.started_s:.1f} s"
+            verdict = "right" if ours.label == true.label else "wrong"
+            table.add_row(true.id, true.label, ours.id, ours.label, f"{ours.confidence:.2f}", breach, verdict)
+        results.print(table)
+    report = demo_report(shown)
+    truth = report.truth
+    share = f" ({truth.right / truth.tracks:.0%})" if truth.tracks else ""
     results.print(
-        f"\ntruth: {truth.tracks} passages; {truth.right} right ({truth.right / truth.tracks:.0%}), "
-        f"{truth.missed} missed, {truth.counted_twice} counted twice, {truth.invented_events} events invented",
+        f"truth: {truth.tracks} passages that are over; {truth.right} right{share}, {truth.missed} missed, "
+        f"{truth.counted_twice} counted twice, {truth.invented_events} events invented",
         markup=False,
     )
-    for one in shown:
-        results.print(f"look at {one.annotated}", markup=False)
-
-
-def _show(clip: DemoClip, folder: Path, settings: Settings, json: bool) -> _Shown:
-    path, truth = kept_clip(clip, folder / f"{clip.camera}.mp4"), truth_of(clip)
-    with Analyzer(settings) as analyzer, progress_bar(f"analysing {path.name}") as progress:
-        analysis = analyze_footage(path, analyzer, SnapshotFolder(folder / SNAPSHOTS), progress=progress)
-    annotated = folder / f"{clip.camera}.annotated.mp4"
-    with progress_bar(f"annotating {path.name}") as progress:
-        annotate_footage(path, analysis.recorder, annotated, progress)
-    write_bytes(folder / f"{clip.camera}.report.json", to_pretty_json(analysis.report))
-    shown = _Shown(truth, analysis.report, score(analysis.report, truth), annotated)
-    if not json:
-        show_report(shown.report)
-        _show_truth(shown)
-    return shown
-
-
-def _show_truth(shown: _Shown) -> None:
-    """Every true passage beside what was found."""
-    ours_of = {true: ours for ours, true in shown.matching.true_of.items()}
-    found = {track.id: track for track in shown.report.tracks}
-    events = {event.track_id: event.type for event in shown.report.events}
-    table = Table("truth", "label", "track", "label found", "event", "")
-    for true in shown.truth.tracks:
-        ours = found.get(ours_of.get(true.id, ""))
-        if ours is None:
-            table.add_row(true.id, true.label, "", "", "", "missed")
-            continue
-        verdict = "right" if ours.label == true.label else "wrong"
-        table.add_row(true.id, true.label, ours.id, ours.label, events.get(ours.id, ""), verdict)
-    results.print(table)
-
-
-def _summary(shown: list[_Shown]) -> DemoReport:
-    tracks, events = [], []
-    for one in shown:
-        camera = one.truth.camera
-        # Ids count within a camera; with its name they are unique among all.
-        tracks += [
-            {**msgspec.to_builtins(track), "id": f"{camera}-{track.id}", "camera": camera}
-            for track in one.report.tracks
-        ]
-        for event in one.report.events:
-            names = {"id": f"{camera}-{event.id}", "track_id": f"{camera}-{event.track_id}"}
-            events.append({**msgspec.to_builtins(event), **names, "camera": camera})
-    labels = [track.label for one in shown for track in one.report.tracks]
-    return DemoReport(len(shown), tracks, events, count(labels), added([one.matching.score for one in shown]))

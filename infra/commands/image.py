@@ -8,11 +8,12 @@ import msgspec
 import typer
 
 from classify.views import classify_crop
-from infra.analysis import Analyzer, FaceReport, face_report, load_classifier, named
+from infra.analysis import Analyzer, FaceReport, face_report, named
 from infra.annotate import Mark, draw, write_picture
 from infra.commands.options import Detector, Json, MinFace, Model
 from infra.commands.targets import Targets
 from infra.console import complain, emit, printable, progress_bar, results, say
+from infra.models import load_classifier
 from infra.settings import load_settings
 from ingest.pictures import picture_paths, read_picture
 from storage.errors import InputError

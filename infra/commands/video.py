@@ -1,6 +1,7 @@
 """`maskwatch video`: recorded footage in the foreground."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,8 @@ from infra.annotate import annotate_footage
 from infra.commands.options import Detector, Dwell, Json, MinFace, Model
 from infra.commands.targets import Targets
 from infra.console import complain, emit, printable, progress_bar, results, say
-from infra.footage import SNAPSHOTS, Analysis, analyze_footage
-from infra.settings import load_settings
+from infra.footage import SNAPSHOTS, Analysis, Progress, analyze_footage
+from infra.settings import Settings, load_settings
 from storage.errors import InputError, UsageError
 from storage.files import check_writable, make_folder, write_bytes
 from storage.report import Report, shown, to_json, to_pretty_json
@@ -54,6 +55,10 @@ def video(
     annotate: Annotated[
         Path | None, typer.Option("--annotate", metavar="FILE", help="Write an annotated mp4; a folder for several.")
     ] = None,
+    workers: Annotated[
+        bool,
+        typer.Option("--workers", help="Through workers and a bus, as live cameras go; the report is the same."),
+    ] = False,
     json: Json = False,
     model: Model = None,
     detector: Detector = None,
@@ -67,13 +72,13 @@ def video(
     several = len(inputs) > 1 or any(path.is_dir() for path in paths)
     plan = _planned([path for path, _ in inputs], report, annotate, several, settings.data_dir)
     failed = False
-    with Analyzer(settings) as analyzer:
+    with _analysis(settings, workers) as analyze:
         for (path, error), outputs in zip(inputs, plan, strict=True):
             try:
                 if error is not None:
                     raise error
                 with progress_bar(shown(path.name)) as progress:
-                    analysis = analyze_footage(path, analyzer, SnapshotFolder(outputs.snapshots), progress=progress)
+                    analysis = analyze(path, SnapshotFolder(outputs.snapshots), progress)
             except InputError as problem:
                 failed = True
                 if json:
@@ -85,6 +90,21 @@ def video(
             _deliver(path, analysis, outputs, json)
     if failed:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _analysis(settings: Settings, workers: bool) -> Iterator[Callable[[Path, SnapshotFolder, Progress], Analysis]]:
+    """What analyses one video after the other: this process, or workers of its own."""
+    if not workers:
+        with Analyzer(settings) as analyzer:
+            yield lambda path, snapshots, progress: analyze_footage(path, analyzer, snapshots, progress=progress)
+        return
+    from infra.log import log_to_nowhere
+    from infra.through_workers import Workers
+
+    log_to_nowhere()
+    with Workers(settings) as crew:
+        yield lambda path, snapshots, progress: crew.analyze(path, snapshots, progress=progress)
 
 
 def show_report(report: Report) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import PchipInterpolator
 
 from infra.demo.masks import MaskStyle, Wearing
 from infra.demo.portrait import FACE_WIDTH_M, HeadLook
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PchipInterpolator
 
 CAMERA_HEIGHT_M = 1.82
 CEILING_M = 2.9
@@ -142,6 +144,9 @@ class Walker:
 
     @cached_property
     def _curve(self) -> tuple[PchipInterpolator, PchipInterpolator]:
+        # Only who renders needs it.
+        from scipy.interpolate import PchipInterpolator
+
         places = np.array([(p.x_m, p.z_m) for p in self.path])
         curve = PchipInterpolator([p.at_s for p in self.path], places)
         return curve, curve.derivative()

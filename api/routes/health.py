@@ -1,0 +1,57 @@
+"""Whether the system works, and what it is."""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from fastapi import APIRouter
+
+from api.context import ApiContext, Context
+from api.problems import ProblemError
+from api.shapes import system as shapes
+from storage.bus import BusError
+from storage.errors import MaskwatchError
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/health/live", summary="Whether the API runs")
+def get_live() -> shapes.Live:
+    """It does, if it answers."""
+    return shapes.Live()
+
+
+@router.get("/health/ready", summary="Whether the system works")
+def get_ready(context: Context) -> shapes.Ready:
+    """Database, bus and every worker. Otherwise 503, with the same `checks` in the problem."""
+    found = list(checks(context))
+    if wrong := [check for check in found if not check.ok]:
+        detail = "; ".join(f"{check.name}: {check.detail}" for check in wrong)
+        raise ProblemError(503, "not-ready", detail, checks=[check.model_dump() for check in found])
+    return shapes.Ready(checks=found)
+
+
+@router.get("/version", summary="What runs here")
+def get_version() -> shapes.Version:
+    """Of the program and of the API."""
+    return shapes.Version(version=version("maskwatch"))
+
+
+def checks(context: ApiContext) -> Iterator[shapes.Check]:
+    """Every part of the system, and what is wrong with it."""
+    try:
+        context.reports.check()
+        yield shapes.Check(name="database", ok=True, detail=None)
+    except MaskwatchError as error:
+        yield shapes.Check(name="database", ok=False, detail=str(error))
+    try:
+        beats = context.bus.heartbeats()
+        yield shapes.Check(name="bus", ok=True, detail=None)
+    except BusError as error:
+        yield shapes.Check(name="bus", ok=False, detail=str(error))
+        return
+    for name in context.workers:
+        beat = beats.get(name)
+        # One that waits for a full disk lives: taking the API away would help nobody.
+        yield shapes.Check(
+            name=name, ok=beat is not None, detail="it gives no sign of life" if beat is None else beat.trouble
+        )

@@ -1,0 +1,102 @@
+"""Totals over time, as JSON or CSV."""
+
+import csv
+import io
+import time
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from api.asking import Asked, Named
+from api.context import Context
+from api.shapes import facts as shapes
+from api.times import Time, iso
+from storage.database.buckets import Bucket
+from storage.database.groups import GroupBy
+from storage.database.reports import Question
+from storage.database.statistics import NAMES, Scope
+
+router = APIRouter(tags=["statistics"])
+
+COLUMNS: Final = (
+    "group_type",
+    "group_id",
+    "group_name",
+    "from",
+    "to",
+    *NAMES,
+    "compliance_rate",
+    "interval_low",
+    "interval_high",
+)
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class ComplianceQuery(Asked):
+    """What totals are wanted."""
+
+    from_: Time | None = Field(None, alias="from", description="Included; default: the beginning of today.")
+    to: Time | None = Field(None, description="Excluded; default: the end of today.")
+    bucket: Bucket = Field(Bucket.DAY, description="Weeks start on Monday.")
+    group_by: GroupBy | None = Field(None, description="Default: all together.")
+    timezone: Annotated[str, Field(max_length=64)] | None = Field(
+        None,
+        description="IANA name; default: the building's, required when several differ.",
+        examples=["Europe/Berlin"],
+    )
+    camera: Named | None = None
+    building: Named | None = None
+    zone: Named | None = None
+    format: Literal["json", "csv"] | None = Field(None, description="Default: what `Accept` asks for, else JSON.")
+
+
+@router.get(
+    "/statistics/compliance",
+    summary="Compliance over time",
+    response_model=shapes.Compliance,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "Totals, oldest first."}},
+)
+def get_compliance(context: Context, query: Annotated[ComplianceQuery, Query()], request: Request) -> Any:
+    """Every passage is counted once, at its start. Empty buckets come with zeros."""
+    answer = context.reports.compliance(
+        Question(
+            bucket=query.bucket,
+            group_by=query.group_by,
+            scope=Scope(query.camera, query.building, query.zone),
+            timezone=query.timezone,
+            from_ns=query.from_,
+            to_ns=query.to,
+        ),
+        time.time_ns(),
+    )
+    rows = [shapes.Row.of(entry) for entry in answer.series]
+    if query.format == "csv" or (query.format is None and _wants_csv(request.headers.get("accept", ""))):
+        headers = {"Content-Disposition": 'attachment; filename="compliance.csv"', "Vary": "Accept"}
+        return Response(as_csv(rows), media_type="text/csv", headers=headers)
+    return shapes.Compliance(as_of=iso(answer.as_of_ns), timezone=answer.timezone, bucket=answer.bucket, series=rows)
+
+
+def as_csv(rows: Iterable[shapes.Row]) -> str:
+    """The rows as RFC 4180 has them, with names that no spreadsheet takes for formulas."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        group = (row.group.type.value, row.group.id, row.group.name) if row.group else (None, None, None)
+        counts = [getattr(row, name) for name in NAMES]
+        low, high = row.interval or (None, None)
+        writer.writerow([*map(_harmless, group), row.from_, row.to, *counts, row.compliance_rate, low, high])
+    return text.getvalue()
+
+
+def _harmless(cell: str | None) -> str | None:
+    # A spreadsheet would compute it, and could be made to send what else is in the sheet somewhere.
+    return f"'{cell}" if cell and cell.lstrip(" ").startswith(FORMULA) else cell
+
+
+def _wants_csv(accept: str) -> bool:
+    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
+    return "text/csv" in kinds and "application/json" not in kinds

@@ -1,0 +1,158 @@
+"""Tracks, events and totals."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field
+
+from api.shapes.common import Breach, Verdict, iso_or_none
+from api.times import Instant, iso
+from storage.database.groups import GroupBy
+from storage.database.reports import Entry, EventRecord, TrackRecord
+from storage.words import Label, UnknownReason
+
+
+class Track(BaseModel):
+    """One passage of one person past one camera."""
+
+    id: str
+    camera_id: str
+    building_id: str | None
+    zone_id: str | None
+    started_at: Instant
+    ended_at: Instant = Field(description="Last sighting; of an open track so far.")
+    faces: int = Field(description="Number of sightings.")
+    label: Label
+    confidence: float
+    unknown_reason: UnknownReason | None
+    state: Literal["open", "ended"]
+    job_id: str | None
+
+    @classmethod
+    def of(cls, track: TrackRecord) -> Self:
+        """From the record."""
+        return cls(
+            id=track.id,
+            camera_id=track.camera_id,
+            building_id=track.building_id or None,
+            zone_id=track.zone_id,
+            started_at=iso(track.started_ns),
+            ended_at=iso(track.ended_ns),
+            faces=track.faces,
+            label=Label(track.label),
+            confidence=track.confidence,
+            unknown_reason=None if track.unknown_reason is None else UnknownReason(track.unknown_reason),
+            state="ended" if track.closed else "open",
+            job_id=track.job_id,
+        )
+
+
+class Review(BaseModel):
+    """What people said of an event."""
+
+    verdict: Verdict
+    reason: Literal["wrong_label", "not_a_person", "duplicate", "exempt"] | None
+    label: Label | None
+    note: str | None
+    by: str | None
+    at: Instant | None
+    version: int
+
+
+class Event(BaseModel):
+    """A track that broke the rule for at least the dwell time."""
+
+    id: str
+    camera_id: str
+    building_id: str | None
+    zone_id: str | None
+    track_id: str
+    type: Breach
+    state: Literal["ongoing", "ended"]
+    started_at: Instant
+    ended_at: Instant = Field(description="Last sighting; of an ongoing event so far.")
+    corrected_at: Instant | None = Field(description="Since when the mask is worn properly.")
+    confidence: float
+    snapshot_url: str | None
+    job_id: str | None
+    review: Review
+
+    @classmethod
+    def of(cls, event: EventRecord) -> Self:
+        """From the record."""
+        return cls.model_validate(
+            {
+                "id": event.id,
+                "camera_id": event.camera_id,
+                "building_id": event.building_id or None,
+                "zone_id": event.zone_id,
+                "track_id": event.track_id,
+                "type": event.type,
+                "state": "ended" if event.closed else "ongoing",
+                "started_at": iso(event.started_ns),
+                "ended_at": iso(event.ended_ns),
+                "corrected_at": iso_or_none(event.corrected_ns),
+                "confidence": event.confidence,
+                "snapshot_url": None if event.snapshot is None else f"/api/v1/events/{event.id}/snapshot",
+                "job_id": event.job_id,
+                "review": {
+                    "verdict": event.verdict,
+                    "reason": event.review_reason,
+                    "label": event.review_label,
+                    "note": event.review_note,
+                    "by": event.reviewed_by,
+                    "at": iso_or_none(event.reviewed_at_ns),
+                    "version": event.review_version,
+                },
+            }
+        )
+
+
+class Group(BaseModel):
+    """What a row of totals is about."""
+
+    type: GroupBy
+    id: str | None = Field(description="Null for what is in no zone, or in no building.")
+    name: str | None
+
+
+class Row(BaseModel):
+    """Totals of the tracks that started in one stretch of time."""
+
+    group: Group | None = Field(description="Null without `group_by`.")
+    from_: Instant = Field(alias="from", description="Included.")
+    to: Instant = Field(description="Excluded.")
+    tracks: int = Field(description="Counted passages.")
+    with_mask: int
+    without_mask: int
+    incorrect_mask: int
+    unknown: int
+    exempt: int
+    outside_hours: int
+    open_tracks: int = Field(description="Passages that are not over, and not counted yet.")
+    events: int
+    compliance_rate: float | None = Field(description="with_mask / (with_mask + without_mask + incorrect_mask).")
+    interval: tuple[float, float] | None = Field(description="95 % Wilson interval: chance, not the model's errors.")
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """From the totals."""
+        totals = entry.totals
+        return cls.model_validate(
+            {
+                "group": entry.group and {"type": entry.group.type, "id": entry.group.id, "name": entry.group.name},
+                "from": iso(entry.span.start_ns),
+                "to": iso(entry.span.end_ns),
+                **{name: getattr(totals, name) for name in totals.__struct_fields__},
+                "compliance_rate": totals.compliance_rate,
+                "interval": totals.interval,
+            }
+        )
+
+
+class Compliance(BaseModel):
+    """Totals over time."""
+
+    as_of: Instant
+    timezone: str
+    bucket: str
+    series: list[Row]

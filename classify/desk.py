@@ -1,0 +1,176 @@
+"""Gathers what the messages of all cameras of a partition came to, until it is written down in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from classify.ordering import CameraState, Step, Taken
+from storage.database.ledger import Batch
+from storage.messages import Box, Changes, FrameRef, Look, Result
+from storage.paths import Seen, pack
+from storage.snapshots import SnapshotFolder, encode_snapshot
+
+PATH_PART: Final = 64
+"""Sightings that are stored together; the rest waits in the camera's memory."""
+
+MOST_SET_ASIDE: Final = 20
+
+log = structlog.get_logger(__name__)
+
+Pixels = Callable[[FrameRef], NDArray[np.uint8] | None]
+"""The picture held under a reference, or None where it is gone."""
+
+
+class Path(msgspec.Struct):
+    """The latest sightings of a track, and how many parts of it are stored already."""
+
+    parts: int = 0
+    seen: list[Seen] = msgspec.field(default_factory=list)
+
+
+class Memory(msgspec.Struct):
+    """All that is remembered of a camera between two transactions.
+
+    Attributes:
+        camera: its messages and who is in view.
+        paths: of the tracks in view, by number.
+        set_aside: the latest samples that could not be analysed: capture time and reason.
+        released: holdings to be released after the transaction that this is part of; whoever finds them may do so again.
+    """
+
+    camera: CameraState = msgspec.field(default_factory=CameraState)
+    paths: dict[int, Path] = msgspec.field(default_factory=dict)
+    set_aside: list[tuple[int, str]] = msgspec.field(default_factory=list)
+    released: list[FrameRef] = msgspec.field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Desk:
+    """What is to be written down next.
+
+    Attributes:
+        memories: of the cameras, by identifier.
+        candidates: the best picture so far, as JPEG bytes, of each breach that is no event yet; by camera and track.
+        batch: facts for the database.
+    """
+
+    memories: dict[str, Memory] = field(default_factory=dict)
+    candidates: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    batch: Batch = field(default_factory=Batch)
+    _frames: dict[str, list[FrameRef]] = field(default_factory=dict)
+    _pictures: dict[tuple[str, int], tuple[FrameRef, Box]] = field(default_factory=dict)
+    _gone: set[tuple[str, int]] = field(default_factory=set)
+    _dirty: set[str] = field(default_factory=set)
+
+    @classmethod
+    def restored(cls, states: dict[str, bytes], candidates: dict[tuple[str, int], bytes]) -> "Desk":
+        """The desk as the last transaction left it."""
+        memories = {camera: msgspec.msgpack.decode(state, type=Memory) for camera, state in states.items()}
+        return cls(memories, dict(candidates))
+
+    def memory(self, camera: str) -> Memory:
+        """What is remembered of a camera."""
+        return self.memories.setdefault(camera, Memory())
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write down but the position."""
+        return not self._dirty
+
+    def put(self, camera: str, taken: Taken) -> None:
+        """Take what came of a message of `camera`."""
+        if taken.dirty or taken.steps or taken.lost or taken.frames:
+            self._dirty.add(camera)
+        if taken.reset:
+            self._void(camera)
+        if taken.lost:
+            self.batch.lost[camera] = self.batch.lost.get(camera, 0) + taken.lost
+        for step in taken.steps:
+            self._note(camera, step)
+        self._frames.setdefault(camera, []).extend(taken.frames)
+
+    def finished(self, position: str, pixels: Pixels, snapshots: SnapshotFolder) -> Batch:
+        """The facts since the last transaction; the pictures of events are on disk when this returns.
+
+        Args:
+            position: in the results stream, up to which all is in it.
+            pixels: gives the pictures; every one that is asked for is still held.
+            snapshots: where events' pictures go.
+
+        Raises:
+            StorageError: a picture can't be written.
+        """
+        batch = self.batch
+        batch.position = position
+        for key, (frame, box) in self._pictures.items():
+            rgb = pixels(frame)
+            if rgb is not None:
+                self.candidates[key] = batch.candidates[key] = encode_snapshot(rgb, box)
+        for key in [key for key in batch.events if key in self.candidates]:
+            data = self.candidates.pop(key)
+            name, _ = snapshots.keep(data)
+            batch.snapshots[key] = (name, len(data))
+            batch.candidates[key] = None
+        for key in self._gone & self.candidates.keys():
+            del self.candidates[key]
+            batch.candidates[key] = None
+        for camera in self._dirty:
+            self.memories[camera].released = self._frames.get(camera, [])
+        batch.states = {camera: msgspec.msgpack.encode(self.memories[camera]) for camera in self._dirty}
+        return batch
+
+    def cleared(self) -> list[FrameRef]:
+        """Begin anew once the batch is safe; gives the holdings that can be released."""
+        frames = [frame for each in self._frames.values() for frame in each]
+        self.batch, self._frames = Batch(), {}
+        self._pictures, self._gone, self._dirty = {}, set(), set()
+        return frames
+
+    def _note(self, camera: str, step: Step) -> None:
+        result, changes = step.result, step.changes
+        if result is not None:
+            self._see(camera, result, changes)
+        for track in changes.tracks:
+            self.batch.tracks[camera, track.number] = track
+        for event in changes.events:
+            self.batch.events[camera, event.track] = event
+        # A track that is no passage yet may never be one: its path is stored once it is.
+        closed, paths = set(changes.closed), self.memories[camera].paths
+        for number in {track.number for track in changes.tracks} & paths.keys():
+            path = paths[number]
+            if len(path.seen) >= PATH_PART or (number in closed and path.seen):
+                self.batch.paths.append((camera, number, path.parts, pack(path.seen)))
+                path.parts += 1
+                path.seen = []
+        for number in closed:
+            paths.pop(number, None)
+            self._gone.add((camera, number))
+
+    def _see(self, camera: str, result: Result, changes: Changes) -> None:
+        memory = self.memories[camera]
+        # Of a camera that is away there is nothing to analyse.
+        if result.failed is not None and result.look is not Look.NONE:
+            log.error("sample set aside", camera=camera, seq=result.seq, at_ns=result.at_ns, reason=result.failed)
+            memory.set_aside = [*memory.set_aside, (result.at_ns, result.failed)][-MOST_SET_ASIDE:]
+        for sighting in changes.sightings:
+            path = memory.paths.setdefault(sighting.track, Path())
+            path.seen.append(Seen(result.at_ns, result.faces[sighting.face].box, sighting.label))
+        for picture in changes.pictures:
+            if result.frame is not None:
+                self._pictures[camera, picture.track] = (result.frame, result.faces[picture.face].box)
+
+    def _void(self, camera: str) -> None:
+        batch = self.batch
+        batch.resets.add(camera)
+        self.memories[camera].paths, self.memories[camera].set_aside = {}, []
+        for facts in (batch.tracks, batch.events, batch.candidates, batch.snapshots, self.candidates, self._pictures):
+            for key in [key for key in facts if key[0] == camera]:
+                del facts[key]
+        batch.paths = [part for part in batch.paths if part[0] != camera]
+        batch.lost.pop(camera, None)
+        self._gone = {key for key in self._gone if key[0] != camera}

@@ -1,0 +1,245 @@
+"""What a camera's messages come to, in whatever order they arrive: results in order, each once, through the fold.
+
+`take(state, message)` is the whole of it; `give_up(state)` and `turn_over(state)` are for whoever watches the clock, since
+nothing here has one. The state is plain data that can be stored and read back between any two messages.
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+import msgspec
+
+from classify.fold import FoldState, Rules, finish, fold
+from storage.messages import NS_PER_S, Begin, Changes, End, FrameRef, Lost, Message, Result
+
+STEP_BACK_NS: Final = 2 * NS_PER_S
+"""A live camera's clock that is set back by more than this starts anew; by less, its samples are moved up behind the last."""
+
+
+class CameraState(msgspec.Struct):
+    """The memory of one camera.
+
+    Attributes:
+        begun: the present epoch, or None before the first.
+        next_seq: number of the sample that is due.
+        waiting: samples beyond a gap, by number; None for those that were shed.
+        end_seq: number of all samples of the epoch, once its end is known.
+        later: messages of later epochs, as they came.
+        last_ns: time of the last sample in the fold.
+        fresh: no sample of the present epoch is in the fold yet.
+        fold: who is in view.
+    """
+
+    begun: Begin | None = None
+    next_seq: int = 0
+    waiting: dict[int, Result | None] = msgspec.field(default_factory=dict)
+    end_seq: int | None = None
+    later: list[Message] = msgspec.field(default_factory=list)
+    last_ns: int | None = None
+    fresh: bool = True
+    fold: FoldState = msgspec.field(default_factory=FoldState)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A result went through the fold (None: the fold was finished), and what it changed."""
+
+    result: Result | None
+    changes: Changes
+
+
+class Taken(msgspec.Struct):
+    """What came of a message.
+
+    Attributes:
+        steps: in order.
+        frames: held for results that are done with.
+        lost: number of samples that are given up.
+        reset: the footage begins anew: all that is known of the camera is void, before the steps.
+        dirty: whether the state changed.
+    """
+
+    steps: list[Step] = msgspec.field(default_factory=list)
+    frames: list[FrameRef] = msgspec.field(default_factory=list)
+    lost: int = 0
+    reset: bool = False
+    dirty: bool = False
+
+
+class Stuck(Enum):
+    """What a live camera waits for."""
+
+    NOTHING = auto()
+    SAMPLE = auto()
+    EPOCH = auto()
+
+
+def stuck(state: CameraState) -> Stuck:
+    """What, if anything, a live camera's results wait for; footage waits without a limit."""
+    if state.begun is None or not state.begun.live:
+        return Stuck.NOTHING
+    if state.later:
+        return Stuck.EPOCH
+    return Stuck.SAMPLE if _gap(state) else Stuck.NOTHING
+
+
+def take(state: CameraState, message: Message) -> Taken:
+    """Take in a message of the camera, whether new, late, or seen before.
+
+    Args:
+        state: brought up to date in place.
+        message: of the state's camera.
+    """
+    taken = Taken()
+    _take(state, message, taken)
+    return taken
+
+
+def give_up(state: CameraState) -> Taken:
+    """Wait no longer for the samples before the first one that is there: they are lost."""
+    taken = Taken()
+    _skip_gap(state, taken)
+    _advance(state, taken)
+    return taken
+
+
+def turn_over(state: CameraState) -> Taken:
+    """Wait no longer for the present epoch: go on with the next one."""
+    taken = Taken()
+    while _gap(state):
+        _skip_gap(state, taken)
+        _advance(state, taken)
+    _next_epoch(state, taken)
+    return taken
+
+
+def is_over(state: CameraState) -> bool:
+    """Whether all samples of the present epoch are in the fold, and its end is known."""
+    return state.end_seq is not None and state.next_seq >= state.end_seq
+
+
+def _take(state: CameraState, message: Message, taken: Taken) -> None:
+    epoch = -1 if state.begun is None else state.begun.epoch
+    if message.epoch < epoch or (message.epoch == epoch and isinstance(message, Begin)):
+        _drop(message, taken)
+    elif message.epoch > epoch:
+        _take_later(state, message, taken)
+    elif isinstance(message, Result):
+        known = message.seq in state.waiting
+        if message.seq < state.next_seq or (known and state.waiting[message.seq] is None):
+            _drop(message, taken)
+        elif not known:
+            # Of one that waits already, this is a second copy: both name the same pixels, which are still needed.
+            state.waiting[message.seq] = message
+            taken.dirty = True
+    elif isinstance(message, Lost):
+        for seq in range(max(message.first, state.next_seq), message.last + 1):
+            taken.dirty |= seq not in state.waiting
+            state.waiting.setdefault(seq, None)
+    elif isinstance(message, End):
+        taken.dirty |= state.end_seq is None
+        state.end_seq = message.seq
+    _advance(state, taken)
+
+
+def _take_later(state: CameraState, message: Message, taken: Taken) -> None:
+    """A message of an epoch that is not the present one yet."""
+    if isinstance(message, Begin) and (state.begun is None or not message.live):
+        if state.begun is not None:
+            _void(state, taken)
+        _begin(state, message, taken)
+        return
+    if message not in state.later:
+        state.later.append(message)
+        taken.dirty = True
+    if is_over(state):
+        _next_epoch(state, taken)
+
+
+def _begin(state: CameraState, begin: Begin, taken: Taken) -> None:
+    state.begun, state.next_seq, state.end_seq, state.fresh = begin, 0, None, True
+    taken.dirty = True
+
+
+def _void(state: CameraState, taken: Taken) -> None:
+    """Footage begins anew: nothing of the earlier attempt counts."""
+    for result in state.waiting.values():
+        if result is not None:
+            _drop(result, taken)
+    for message in state.later:
+        _drop(message, taken)
+    state.waiting, state.later, state.last_ns, state.fold = {}, [], None, FoldState()
+    taken.reset = True
+
+
+def _next_epoch(state: CameraState, taken: Taken) -> None:
+    """Begin the earliest of the epochs that wait, and take in what is there of it."""
+    later, state.later = state.later, []
+    begins = [message for message in later if isinstance(message, Begin)]
+    if not begins:
+        # The bus lost their beginning: nobody knows what to judge them by.
+        for message in later:
+            _drop(message, taken)
+            taken.lost += isinstance(message, Result)
+        taken.dirty |= bool(later)
+        return
+    begin = min(begins, key=lambda begin: begin.epoch)
+    _begin(state, begin, taken)
+    for message in later:
+        if message is not begin:
+            _take(state, message, taken)
+
+
+def _gap(state: CameraState) -> bool:
+    return bool(state.waiting) or (state.end_seq is not None and state.next_seq < state.end_seq)
+
+
+def _skip_gap(state: CameraState, taken: Taken) -> None:
+    if not _gap(state):
+        return
+    until = min(state.waiting) if state.waiting else state.end_seq
+    if until is not None and until > state.next_seq:
+        taken.lost += until - state.next_seq
+        state.next_seq = until
+        taken.dirty = True
+
+
+def _advance(state: CameraState, taken: Taken) -> None:
+    """Fold all that is in order."""
+    while state.next_seq in state.waiting:
+        result = state.waiting.pop(state.next_seq)
+        state.next_seq += 1
+        if result is None:
+            taken.lost += 1
+        else:
+            _fold(state, result, taken)
+    if is_over(state) and state.begun is not None and state.last_ns is not None:
+        taken.steps.append(Step(None, finish(state.fold)))
+        state.last_ns = None
+        taken.dirty = True
+    if is_over(state) and state.later:
+        _next_epoch(state, taken)
+
+
+def _fold(state: CameraState, result: Result, taken: Taken) -> None:
+    begun = state.begun
+    if begun is None:
+        return
+    last_ns = state.last_ns
+    if last_ns is not None and result.at_ns <= last_ns - STEP_BACK_NS:
+        taken.steps.append(Step(None, finish(state.fold)))
+    elif last_ns is not None and result.at_ns <= last_ns:
+        result = msgspec.structs.replace(result, at_ns=last_ns + 1)
+    if state.fresh and begun.live and last_ns is not None:
+        # Between two epochs nobody looked; what was lost since the new one began is counted already.
+        taken.lost += max(0, round((result.at_ns - last_ns) / begun.sample_ns) - 1 - result.seq)
+    state.fresh = False
+    rules = Rules(begun.dwell_ns, begun.min_face_px, begun.sample_ns)
+    taken.steps.append(Step(result, fold(state.fold, result, rules)))
+    state.last_ns = result.at_ns
+    _drop(result, taken)
+
+
+def _drop(message: Message, taken: Taken) -> None:
+    """Nobody needs the pixels of this one any more."""
+    if isinstance(message, Result) and message.frame is not None:
+        taken.frames.append(message.frame)

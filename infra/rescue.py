@@ -1,0 +1,90 @@
+"""The last try at a sample that ended its worker several times: in a process of its own, which may end as well.
+
+`python -m infra.rescue detect` (or `classify`) reads one task on standard input and writes its outcome on standard
+output, both as MessagePack.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from infra.models import load_classifier, open_looker
+from infra.places import Places
+from infra.settings import Settings, load_settings
+from storage.frames import FrameStore
+from storage.messages import Found, Result, Sample
+from storage.pulse import Pulse
+from storage.shift import Outcome
+
+LIMIT_S: Final = 12.0
+"""Below the time after which another worker would claim the task."""
+
+POLL_S: Final = 0.05
+
+Role = Literal["detect", "classify"]
+T = TypeVar("T", Sample, Found)
+
+
+class _Written(msgspec.Struct, frozen=True, array_like=True):
+    found: tuple[Found, ...]
+    messages: tuple[Result, ...]
+
+
+def rescuer(role: Role, pulse: Pulse) -> Callable[[T], Outcome | None]:
+    """A function that tries one task of a role in a process of its own.
+
+    It gives None where that process ends without an outcome, or takes longer than `LIMIT_S` seconds.
+
+    Args:
+        role: whose task it is.
+        pulse: beaten meanwhile: the worker does not hang, it waits.
+    """
+
+    def rescue(task: T) -> Outcome | None:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as written:
+            given.write(msgspec.msgpack.encode(task))
+            given.seek(0)
+            command = [sys.executable, "-P", "-m", "infra.rescue", role]
+            with subprocess.Popen(command, stdin=given, stdout=written) as child:  # noqa: S603 our own program
+                until_s = time.monotonic() + LIMIT_S
+                while child.poll() is None and time.monotonic() < until_s and not pulse.wait(POLL_S):
+                    pulse.beat(done=0, trouble=f"trying one sample in a process of its own ({role})")
+                child.kill()
+            if child.returncode != 0:
+                return None
+            written.seek(0)
+            outcome = msgspec.msgpack.decode(written.read(), type=_Written)
+            return Outcome(outcome.found, outcome.messages)
+
+    return rescue
+
+
+def main() -> None:
+    """Entry point of the child."""
+    task, settings = sys.stdin.buffer.read(), load_settings()
+    with FrameStore(Places.of(settings).frames) as frames:
+        outcome = _detected(task, frames, settings) if sys.argv[1] == "detect" else _classified(task, frames, settings)
+    sys.stdout.buffer.write(msgspec.msgpack.encode((outcome.found, outcome.messages)))
+
+
+def _detected(task: bytes, frames: FrameStore, settings: Settings) -> Outcome:
+    from detect.worker import look
+
+    with closing(open_looker(settings)) as looker:
+        return look(msgspec.msgpack.decode(task, type=Sample), frames, looker)
+
+
+def _classified(task: bytes, frames: FrameStore, settings: Settings) -> Outcome:
+    from classify.worker import classified
+
+    return classified([msgspec.msgpack.decode(task, type=Found)], frames, load_classifier(settings.model))
+
+
+if __name__ == "__main__":
+    main()

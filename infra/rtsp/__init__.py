@@ -1,0 +1,5 @@
+"""A network camera to test against: recorded clips served as live cameras over RTSP.
+
+In go H.264 files; out come streams that a client can't tell from a camera's: one clock for all who watch, paced in wall time, digest
+authentication, sender reports. For tests, the demo and benchmarks on this machine alone; start at `server.RtspServer`.
+"""

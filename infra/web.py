@@ -1,0 +1,77 @@
+"""Serves the API, and beats from within its event loop: a loop that hangs is seen."""
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import Final
+
+import uvicorn
+from sqlalchemy import Engine
+
+from api.app import ApiContext, create_app
+from infra.places import Places
+from storage.bus import Bus, BusError
+from storage.database.reports import Reports
+from storage.database.sites import Sites
+from storage.pulse import BEAT_S, Pulse
+
+CLOSING_S: Final = 1
+"""Answers that are under way may take so long when it is asked to stop."""
+
+STARTING_S: Final = 0.02
+
+
+def api_context(engine: Engine, bus: Bus, places: Places, expected: tuple[str, ...]) -> ApiContext:
+    """What the API stands on.
+
+    Args:
+        engine: of a migrated database.
+        bus: for states and heartbeats.
+        places: of the system.
+        expected: names of the workers without which the system is not ready.
+    """
+    sites, reports = Sites(engine, places.media), Reports(engine)
+    return ApiContext(
+        engine=engine, sites=sites, reports=reports, bus=bus, snapshots=places.snapshots, workers=expected
+    )
+
+
+def serve_api(context: ApiContext, listening: socket.socket, pulse: Pulse) -> None:
+    """Answer until asked to stop.
+
+    Args:
+        context: what the API stands on.
+        listening: where callers come in.
+        pulse: asks to stop.
+    """
+    config = uvicorn.Config(
+        create_app(context),
+        # Logging is set up for the whole process; addresses in requests are nobody's business.
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=CLOSING_S,
+    )
+    asyncio.run(_serve(uvicorn.Server(config), listening, pulse))
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket, pulse: Pulse) -> None:
+    beating = asyncio.create_task(_beat(server, pulse))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating
+
+
+async def _beat(server: uvicorn.Server, pulse: Pulse) -> None:
+    while True:
+        if pulse.stopping:
+            server.should_exit = True
+        if server.started:
+            # Without Redis it still answers what the database knows.
+            with suppress(BusError):
+                await asyncio.to_thread(pulse.beat, done=server.server_state.total_requests)
+        await asyncio.sleep(BEAT_S if server.started else STARTING_S)

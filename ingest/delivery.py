@@ -1,0 +1,227 @@
+"""How samples get onto the bus: of a live camera the oldest make way, footage waits.
+
+No number is ever missing without a word: whatever a live camera could not deliver becomes a tombstone, which is sent as
+soon as the bus takes it.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from ingest.frame import Frame
+from storage.bus import Bus, BusError
+from storage.errors import StorageError
+from storage.frames import FrameStore
+from storage.messages import FrameRef, Lost, Message, Result, Sample
+from storage.pulse import Pulse
+
+MOST_RESULTS: Final = 2000
+"""Footage waits while the aggregator has this many results to take in."""
+
+ROOM_WAIT_S: Final = 0.005
+RETRY_S: Final = 0.25
+"""A bus that was away is asked again after this long."""
+
+GIVE_UP_S: Final = 60.0
+"""Footage waits this long for a bus that is away."""
+
+log = structlog.get_logger(__name__)
+
+
+class Delivery(Protocol):
+    """The way of one camera's messages.
+
+    Attributes:
+        shed: samples that were numbered and will have no result.
+    """
+
+    shed: int
+
+    def post(self, message: Message) -> bool:
+        """Send what carries no pixels; False when asked to stop before it was sent."""
+        ...
+
+    def offer(self, frame: Frame, blank: Sample) -> bool:
+        """Send a sample to be looked at; False when asked to stop before it was sent.
+
+        Args:
+            frame: its pixels, which are converted only when there is room for them.
+            blank: the sample without them.
+        """
+        ...
+
+
+class LiveDelivery:
+    """Never waits. With too many samples on their way the oldest is taken back, since the newest says most."""
+
+    def __init__(self, bus: Bus, frames: FrameStore, backlog: int) -> None:
+        """Open it.
+
+        Args:
+            bus: to send by.
+            frames: to put pixels into.
+            backlog: samples of a camera that may wait for a look.
+        """
+        self.shed = 0
+        self._bus = bus
+        self._frames = frames
+        self._backlog = backlog
+        self._owed: list[Message] = []
+        self._retry_s = 0.0
+
+    def post(self, message: Message) -> bool:
+        """See `Delivery`."""
+        sent = self._sent(message)
+        if not sent and isinstance(message, Result):
+            self.lose(tombstone(message))
+        elif not sent:
+            self._owed.append(message)
+        return True
+
+    def offer(self, frame: Frame, blank: Sample) -> bool:
+        """See `Delivery`."""
+        # What is owed goes first: a camera's beginning comes before its samples.
+        if not (self._sent() and self._placed(frame, blank)):
+            self.lose(tombstone(blank))
+        self._sent()
+        return True
+
+    def lose(self, lost: Lost) -> None:
+        """Owe a tombstone."""
+        self.shed += lost.last - lost.first + 1
+        before = self._owed[-1] if self._owed else None
+        if isinstance(before, Lost) and (before.epoch, before.last + 1) == (lost.epoch, lost.first):
+            self._owed[-1] = replace(lost, first=before.first)
+        else:
+            self._owed.append(lost)
+
+    def _placed(self, frame: Frame, blank: Sample) -> bool:
+        ref: FrameRef | None = None
+        try:
+            # Counts them as well: mostly there is nothing to be taken back.
+            self._made_room(blank.camera, keep=self._backlog - 1)
+            rgb = frame.rgb()
+            while (ref := self._frames.put(rgb, live=True)) is None:
+                if not self._made_room(blank.camera):
+                    return False
+            self._bus.send_sample(replace(blank, frame=ref))
+            self._frames.sent(ref)
+        except (BusError, StorageError) as error:
+            self._away(blank.camera, error)
+            if ref is not None:
+                self._frames.release([ref])
+            return False
+        return True
+
+    def _made_room(self, camera: str, *, keep: int = 0) -> bool:
+        """Take back the camera's oldest sample that nobody was given; False when there are no more than `keep`."""
+        sample = self._bus.shed_oldest(camera, keep=keep)
+        if sample is None:
+            return False
+        self.lose(tombstone(sample))
+        self._frames.release([sample.frame])
+        return True
+
+    def _sent(self, *messages: Message) -> bool:
+        """Send what is owed and these; False when the bus is away."""
+        due = [*self._owed, *messages]
+        if not due:
+            return True
+        if time.monotonic() < self._retry_s:
+            return False
+        try:
+            self._bus.send(due)
+        except BusError as error:
+            self._away(due[-1].camera, error)
+            return False
+        self._owed.clear()
+        return True
+
+    def _away(self, camera: str, error: Exception) -> None:
+        # A bus that hangs takes seconds to say so: asked with every sample, the camera would fall behind.
+        self._retry_s = time.monotonic() + RETRY_S
+        log.warning("samples are lost", camera=camera, error=str(error))
+
+
+class FootageDelivery:
+    """Loses nothing: waits for room, for the aggregator, and for a bus that is away for a moment."""
+
+    def __init__(self, bus: Bus, frames: FrameStore, pulse: Pulse) -> None:
+        """Open it.
+
+        Args:
+            bus: to send by.
+            frames: to put pixels into.
+            pulse: to be asked to stop by, and to beat while waiting.
+        """
+        self.shed = 0
+        self._bus = bus
+        self._frames = frames
+        self._pulse = pulse
+        self._done = 0
+
+    def post(self, message: Message) -> bool:
+        """See `Delivery`.
+
+        Raises:
+            BusError: the bus stayed away.
+        """
+        return self._soon(lambda: self._bus.results_length(self._bus.partition(message.camera)) < MOST_RESULTS) and (
+            self._soon(lambda: self._bus.send([message]))
+        )
+
+    def offer(self, frame: Frame, blank: Sample) -> bool:
+        """See `Delivery`.
+
+        Raises:
+            BusError: the bus stayed away.
+            StorageError: the frame store could not be used for as long.
+        """
+        rgb = frame.rgb()
+        held: list[FrameRef] = []
+
+        def put() -> bool:
+            ref = self._frames.put(rgb, live=False)
+            held.extend([] if ref is None else [ref])
+            return ref is not None
+
+        if not self._soon(put):
+            return False
+        sample = replace(blank, frame=held[0])
+        try:
+            if self._soon(lambda: self._bus.send_sample(sample)):
+                self._frames.sent(sample.frame)
+                return True
+        except BusError:
+            self._frames.release(held)
+            raise
+        self._frames.release(held)
+        return False
+
+    def _soon(self, step: Callable[[], bool | None]) -> bool:
+        """Repeat a step until it does not say False; False when asked to stop meanwhile."""
+        trouble_since_s = None
+        while True:
+            wait_s = ROOM_WAIT_S
+            trouble = None
+            try:
+                if step() is not False:
+                    self._done += 1
+                    return True
+                trouble_since_s = None
+            except (BusError, StorageError) as error:
+                trouble_since_s = trouble_since_s or time.monotonic()
+                if time.monotonic() - trouble_since_s > GIVE_UP_S:
+                    raise
+                wait_s, trouble = RETRY_S, str(error)
+            self._pulse.beat(done=self._done, trouble=trouble)
+            if self._pulse.wait(wait_s):
+                return False
+
+
+def tombstone(lost: Result | Sample) -> Lost:
+    """Says that nobody is to wait for this sample."""
+    return Lost(lost.camera, lost.epoch, lost.seq, lost.seq, lost.at_ns)

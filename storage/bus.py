@@ -1,0 +1,229 @@
+"""The bus: messages between the rooms, over Redis Streams.
+
+`ingest` sends samples to the stream `frames`, and everything else about its cameras straight to `results:<partition>`,
+where the results of its samples arrive too. `detect` and `classify` take work from queues (`storage.work`); the
+aggregator of a partition reads its results from a position of its own, and trims what it has committed.
+Redis holds the way, not the truth: what must survive its loss is in the database.
+"""
+
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, TypeVar
+
+import msgspec
+
+from storage.keys import GROUP, Keys, Reader, position
+from storage.link import LONGEST_BLOCK_MS, BusError, Command, Link
+from storage.messages import Begin, End, Found, Lost, Message, Result, Sample
+from storage.pulse import BEAT_LIFE_S, Heartbeat
+from storage.status import CameraStatus
+from storage.work import CLAIM_IDLE_S, WorkQueue
+
+__all__ = ["Bus", "BusError"]
+
+STATUS_LIFE_S: Final = 10
+"""A camera's state that was not renewed for so long is unknown."""
+
+LONGEST_SCAN: Final = 1024
+"""Entries looked through for a camera's samples; the frame store has room for far fewer."""
+
+# A camera's samples that nobody was given are those after the group's last delivered entry. In one script, since
+# between a look and a removal a worker could be given the very entry: its frame would be released under its hands.
+_WAITING: Final = """
+local after = '-'
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local facts = {}
+    for i = 1, #group, 2 do facts[group[i]] = group[i + 1] end
+    if facts['name'] == ARGV[1] then after = '(' .. facts['last-delivered-id'] end
+  end
+end
+local waiting = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], after, '+', 'COUNT', ARGV[3])) do
+  if entry[2][2] == ARGV[2] then waiting[#waiting + 1] = entry end
+end
+"""
+_COUNT: Final = _WAITING + "return #waiting"
+_SHED: Final = (
+    _WAITING
+    + """
+if #waiting <= tonumber(ARGV[4]) then return false end
+redis.call('XDEL', KEYS[1], waiting[1][1])
+return waiting[1]
+"""
+)
+
+Kept = TypeVar("Kept", Heartbeat, CameraStatus)
+
+
+class Bus:
+    """All that travels, by one Redis; safe for threads.
+
+    Every method raises `BusError` when Redis is away or full, within 5 s, and works again once Redis does.
+
+    >>> bus = Bus("unix:///dev/shm/maskwatch-0/redis.sock")
+    >>> bus.partition("entrance")
+    0
+    """
+
+    def __init__(self, url: str, *, prefix: str = "maskwatch", partitions: int = 1) -> None:
+        """Take an address; the connection is made when it is first needed.
+
+        Args:
+            url: `redis://`, `rediss://` or `unix://`.
+            prefix: of all keys, so that several systems can share a Redis.
+            partitions: into which cameras are divided; each has one aggregator.
+
+        Raises:
+            BusError: it is no such address.
+        """
+        self._link = Link(url)
+        self._keys = Keys(prefix, partitions)
+        self._count = self._link.script(_COUNT)
+        self._shed = self._link.script(_SHED)
+        decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Begin | Result | Lost | End)
+        self._samples = Reader(self._keys.frames, msgspec.msgpack.Decoder(Sample))
+        self._readers = [Reader(self._keys.results(number), decoder) for number in range(partitions)]
+
+    def ping(self) -> None:
+        """See that Redis is there.
+
+        Raises:
+            BusError: it is not; after 5 s at most.
+        """
+        self._link.call("PING")
+
+    def identity(self) -> str:
+        """A random word that Redis keeps: another one means that it lost all it held."""
+        key = self._keys.of("identity")
+        _, kept = self._link.together([("SET", key, secrets.token_hex(16), "NX"), ("GET", key)])
+        return str(kept.decode())
+
+    def partition(self, camera: str) -> int:
+        """Where a camera's results go."""
+        return self._keys.partition(camera)
+
+    def send_sample(self, sample: Sample) -> None:
+        """Send a sample to be looked at."""
+        self._link.call(*self._keys.add_sample(sample))
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Send messages to their cameras' partitions, in this order, all or none."""
+        commands = [self._keys.add_result(message) for message in messages]
+        if len(commands) == 1:
+            self._link.call(*commands[0])
+        elif commands:
+            self._link.together(commands)
+
+    def shed_oldest(self, camera: str, *, keep: int = 0) -> Sample | None:
+        """Take back the oldest sample of a camera that no worker was given yet.
+
+        Looked for and removed at one moment: what is taken back, no worker is ever given.
+
+        Args:
+            camera: whose.
+            keep: nothing is taken back while no more than so many wait; with that, no need to ask `waiting` first.
+
+        Returns:
+            The sample, or None when there is none to take back.
+        """
+        while (entry := self._shed([self._keys.frames], [GROUP, camera, LONGEST_SCAN, keep])) is not None:
+            sample = self._samples.read(entry[0].decode(), entry[1])
+            if sample is not None:
+                return sample
+        return None
+
+    def waiting(self, camera: str) -> int:
+        """How many samples of a camera no worker was given yet."""
+        return int(self._count([self._keys.frames], [GROUP, camera, LONGEST_SCAN]))
+
+    def results_length(self, partition: int) -> int:
+        """How many results have not been trimmed."""
+        return int(self._link.call("XLEN", self._keys.results(partition)))
+
+    def read(self, partition: int, after: str, *, count: int, block_ms: int) -> list[tuple[str, Message]]:
+        """Read results after a position; what can't be understood is passed over, with a line in the log.
+
+        Args:
+            partition: whose.
+            after: id of the last entry taken in, "0-0" for the start.
+            count: at most so many.
+            block_ms: how long to wait when there is none, at most 2000; 0 not to wait.
+        """
+        key = self._keys.results(partition)
+        while True:
+            blocking: Command = ("BLOCK", min(block_ms, LONGEST_BLOCK_MS)) if block_ms > 0 else ()
+            reply = self._link.call("XREAD", "COUNT", count, *blocking, "STREAMS", key, after)
+            entries = reply[0][1] if reply else []
+            reader = self._readers[partition]
+            messages = [(name.decode(), reader.read(name.decode(), fields)) for name, fields in entries]
+            understood = [(name, message) for name, message in messages if message is not None]
+            if understood or not messages:
+                return understood
+            after = messages[-1][0]
+
+    def trim(self, partition: int, upto: str) -> None:
+        """Remove the entries up to and including a position."""
+        milliseconds, number = position(upto)
+        self._link.call("XTRIM", self._keys.results(partition), "MINID", "=", f"{milliseconds}-{number + 1}")
+
+    def frames_queue(self, consumer: str, *, claim_idle_s: float = CLAIM_IDLE_S) -> WorkQueue[Sample]:
+        """The samples to be looked at, for a worker of that name; see `WorkQueue`."""
+        return WorkQueue(self._link, self._keys, "frames", consumer, self._samples, claim_idle_s=claim_idle_s)
+
+    def faces_queue(self, consumer: str, *, claim_idle_s: float = CLAIM_IDLE_S) -> WorkQueue[Found]:
+        """The faces to be classified, for a worker of that name; see `WorkQueue`."""
+        reader = Reader(self._keys.faces, msgspec.msgpack.Decoder(Found))
+        return WorkQueue(self._link, self._keys, "faces", consumer, reader, claim_idle_s=claim_idle_s)
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Say that a worker is alive; it holds for `BEAT_LIFE_S`."""
+        workers, key = self._keys.of("workers"), self._keys.of("beat", heartbeat.worker)
+        body = msgspec.msgpack.encode(heartbeat)
+        self._link.together([("SADD", workers, heartbeat.worker), ("SET", key, body, "PX", round(BEAT_LIFE_S * 1000))])
+
+    def heartbeats(self) -> dict[str, Heartbeat]:
+        """The last word of every worker that is alive, by name."""
+        workers = self._keys.of("workers")
+        names = sorted(name.decode() for name in self._link.call("SMEMBERS", workers))
+        beats = self._kept("beat", names, Heartbeat)
+        if gone := [name for name in names if name not in beats]:
+            self._link.call("SREM", workers, *gone)
+        return beats
+
+    def put_status(self, camera: str, status: CameraStatus) -> None:
+        """Say how a camera fares; it holds for `STATUS_LIFE_S`."""
+        self._link.call("SET", self._keys.of("status", camera), msgspec.msgpack.encode(status), "EX", STATUS_LIFE_S)
+
+    def statuses(self, cameras: Sequence[str]) -> dict[str, CameraStatus]:
+        """How those cameras fare of which that is known."""
+        return self._kept("status", cameras, CameraStatus)
+
+    def clear(self) -> None:
+        """Remove everything that is under the prefix."""
+        cursor = b"0"
+        pattern = self._keys.everything()
+        while True:
+            cursor, keys = self._link.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            if keys:
+                self._link.call("DEL", *keys)
+            if cursor == b"0":
+                return
+
+    def close(self) -> None:
+        """Drop the connections; they are made again when needed."""
+        self._link.close()
+
+    def _kept(self, kind: str, names: Sequence[str], what: type[Kept]) -> dict[str, Kept]:
+        """What is kept under these names and has not expired."""
+        kept: dict[str, Kept] = {}
+        if not names:
+            return kept
+        bodies = self._link.call("MGET", *(self._keys.of(kind, name) for name in names))
+        for name, body in zip(names, bodies, strict=True):
+            # What another version wrote is as good as unknown.
+            with suppress(msgspec.MsgspecError):
+                if body is not None:
+                    kept[name] = msgspec.msgpack.decode(body, type=what)
+        return kept

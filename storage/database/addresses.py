@@ -1,0 +1,105 @@
+"""Camera addresses are hostile input: which are taken, and which file an address under the media root means."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from storage.database.records import shown_address
+from storage.errors import InvalidError
+
+NETWORK_SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
+FILE_SCHEME: Final = "file"
+LONGEST_ADDRESS: Final = 2048
+
+_HOST: Final = re.compile(r"(?!-)[\w.-]{1,253}(?<![-.])\.?")
+_NEEDS: Final = "give rtsp://, rtsps://, http:// or https://, or file: for a file under the media root"
+
+
+def check_address(url: str, media_root: Path | None) -> None:
+    """Refuse an address that no camera has.
+
+    Whether something answers there, and whether its network is allowed, is found out on connecting.
+
+    Raises:
+        InvalidError: unknown scheme, no host, characters that don't belong there, or a file that is not under the
+            media root.
+    """
+    parts = _split(url)
+    if parts.scheme == FILE_SCHEME:
+        media_path(url, media_root)
+    elif parts.scheme not in NETWORK_SCHEMES:
+        raise InvalidError(f"camera address {_shown(url)!r} is of an unknown kind: {_NEEDS}")
+    elif not parts.netloc or not _is_host(parts):
+        raise InvalidError(f"camera address {_shown(url)!r} names no host: write it as rtsp://host/path")
+
+
+def media_path(url: str, media_root: Path | None) -> Path:
+    """The file that `file:clips/door.mp4`, or `file:///media/root/clips/door.mp4`, means.
+
+    To be asked again whenever the file is opened: links may have changed since.
+
+    Raises:
+        InvalidError: not a file under the media root, links followed, or it does not exist.
+    """
+    parts = _split(url)
+    name = unquote(parts.path)
+    if parts.scheme != FILE_SCHEME or parts.netloc not in {"", "localhost"} or parts.query or parts.fragment:
+        raise InvalidError(f"{_shown(url)!r} names no file under the media root: write file:clips/door.mp4")
+    if not name or any(not character.isprintable() for character in name):
+        raise InvalidError(f"{_shown(url)!r} holds no usable file name: write file:clips/door.mp4")
+    if media_root is None:
+        raise InvalidError("files can't be cameras here: no media root is set (MASKWATCH_MEDIA_DIR)")
+    try:
+        root = media_root.resolve()
+        path = (root / name).resolve()
+        inside = path.is_relative_to(root)
+        exists = inside and path.is_file()
+    except (OSError, RuntimeError) as error:
+        raise InvalidError(f"{_shown(url)!r} can't be looked up: {error}") from error
+    # The same answer for what is outside, whether it exists or not: this is no way to look around the disk.
+    if not inside:
+        raise InvalidError(f"{_shown(url)!r} is not under the media root {root}: move the file there")
+    if not exists:
+        raise InvalidError(f"{_shown(url)!r}: there is no such file under the media root {root}")
+    return path
+
+
+def _split(url: str) -> SplitResult:
+    # Before urlsplit, which drops some of these without a word.
+    if not url or len(url) > LONGEST_ADDRESS:
+        raise InvalidError(f"a camera address has 1 to {LONGEST_ADDRESS} characters, not {len(url)}: {_NEEDS}")
+    if any(character.isspace() or not character.isprintable() or character == "\\" for character in url):
+        raise InvalidError(
+            f"camera address {_shown(url)!r} holds spaces, control characters or backslashes: write them as %20 and so on"
+        )
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise InvalidError(
+            f"camera address {_shown(url)!r} can't be read: check host and port, and write special characters of a "
+            "password as %2F, %40 and so on"
+        ) from error
+    return parts
+
+
+def _is_host(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            return False
+        return True
+    return _HOST.fullmatch(host) is not None
+
+
+def _shown(url: str) -> str:
+    """The address without anything that may be a password, however oddly it is written."""
+    before, at, after = url.rpartition("@")
+    if at:
+        scheme, separator, _ = before.partition("://")
+        url = f"{scheme}://***@{after}" if separator else f"***@{after}"
+    return shown_address(url)[:200]

@@ -1,0 +1,62 @@
+"""A batch becomes rows: everything here works inside the one transaction of `Ledger.commit`."""
+
+from sqlalchemy import Connection, delete, select
+
+from storage.database.batch import Batch
+from storage.database.facts import write_facts, write_paths
+from storage.database.models import (
+    CameraStateRow,
+    CandidateRow,
+    EventRow,
+    HourRollupRow,
+    MinuteRollupRow,
+    SnapshotRow,
+    TrackPathRow,
+    TrackRow,
+)
+from storage.database.pictures import retire, write_candidates, write_snapshots
+from storage.database.upsert import upsert
+
+
+def apply(connection: Connection, batch: Batch, partition: int, now_ns: int) -> None:
+    """Write a batch: rows, rollups, states."""
+    for camera in sorted(batch.resets):
+        _reset(connection, camera)
+    write_facts(connection, batch)
+    write_paths(connection, batch)
+    write_snapshots(connection, batch, now_ns)
+    write_candidates(connection, batch)
+    _states(connection, batch, partition)
+
+
+def _states(connection: Connection, batch: Batch, partition: int) -> None:
+    rows = [
+        {"camera_id": camera, "partition": partition, "state": state, "lost": batch.lost.get(camera, 0)}
+        for camera, state in sorted(batch.states.items())
+    ]
+    if rows:
+        connection.execute(
+            upsert(connection, CameraStateRow.__table__, replace=("partition", "state"), add=("lost",)), rows
+        )
+    rows = [
+        {"camera_id": camera, "partition": partition, "state": b"", "lost": lost}
+        for camera, lost in sorted(batch.lost.items())
+        if camera not in batch.states
+    ]
+    if rows:
+        connection.execute(upsert(connection, CameraStateRow.__table__, replace=("partition",), add=("lost",)), rows)
+
+
+def _reset(connection: Connection, camera: str) -> None:
+    pictures = set(
+        connection.execute(
+            select(EventRow.snapshot)
+            .where(EventRow.camera_id == camera, EventRow.snapshot.is_not(None))
+            .union(select(SnapshotRow.name).where(SnapshotRow.camera_id == camera))
+        ).scalars()
+    )
+    tracks = select(TrackRow.id).where(TrackRow.camera_id == camera)
+    connection.execute(delete(TrackPathRow).where(TrackPathRow.track_id.in_(tracks)))
+    for table in (TrackRow, EventRow, CandidateRow, MinuteRollupRow, HourRollupRow, CameraStateRow):
+        connection.execute(delete(table).where(table.camera_id == camera))
+    retire(connection, pictures)

@@ -1,0 +1,65 @@
+"""Pictures of a batch: those kept as files with events, and candidates for them.
+
+Files are written before the row that names them and removed after the row says so; whichever of both a crash
+prevents, a file too many stays behind, never an event without its picture.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy import Connection, delete, exists, select, update
+
+from storage.database.batch import Batch, event_id
+from storage.database.models import CandidateRow, EventRow, SnapshotRow
+from storage.database.upsert import upsert
+
+SNAPSHOT_CHANGES: Final = ("camera_id", "event_id", "bytes", "obsolete")
+
+
+def write_snapshots(connection: Connection, batch: Batch, now_ns: int) -> None:
+    """Give events their pictures; those that no event names any more become obsolete."""
+    if not batch.snapshots:
+        return
+    names = {event_id(key): name for key, (name, _) in batch.snapshots.items()}
+    query = select(EventRow.snapshot).where(EventRow.id.in_(names), EventRow.snapshot.is_not(None))
+    before = set(connection.execute(query).scalars())
+    for identifier, name in sorted(names.items()):
+        connection.execute(update(EventRow).where(EventRow.id == identifier).values(snapshot=name))
+    rows = [
+        {
+            "name": name,
+            "camera_id": key[0],
+            "event_id": event_id(key),
+            "bytes": size,
+            "created_at_ns": now_ns,
+            "obsolete": False,
+        }
+        for key, (name, size) in sorted(batch.snapshots.items(), key=lambda item: item[1])
+    ]
+    connection.execute(upsert(connection, SnapshotRow.__table__, replace=SNAPSHOT_CHANGES), rows)
+    # The new ones too: a picture whose event does not exist is one too many.
+    retire(connection, before.union(names.values()))
+
+
+def retire(connection: Connection, names: Collection[str | None]) -> None:
+    """Mark pictures as obsolete, unless an event names them: two cameras may have seen the very same."""
+    if names:
+        named = exists().where(EventRow.snapshot == SnapshotRow.name)
+        gone = update(SnapshotRow).where(SnapshotRow.name.in_(names), ~named)
+        connection.execute(gone.values(obsolete=True))
+
+
+def write_candidates(connection: Connection, batch: Batch) -> None:
+    """Keep or remove the best pictures so far of breaches that are no events yet."""
+    for (camera, number), jpeg in batch.candidates.items():
+        if jpeg is None:
+            connection.execute(
+                delete(CandidateRow).where(CandidateRow.camera_id == camera, CandidateRow.number == number)
+            )
+    rows = [
+        {"camera_id": camera, "number": number, "jpeg": jpeg}
+        for (camera, number), jpeg in sorted(batch.candidates.items())
+        if jpeg is not None
+    ]
+    if rows:
+        connection.execute(upsert(connection, CandidateRow.__table__, replace=("jpeg",)), rows)

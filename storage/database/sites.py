@@ -1,0 +1,246 @@
+"""What people set up: buildings, their zones, and cameras.
+
+Changes are made one at a time, so that what was checked still holds when it is written.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Engine, Select, insert, select, text, update
+
+from storage.database.addresses import check_address
+from storage.database.checks import (
+    LONGEST_CAMERA_ID,
+    check_camera,
+    check_name,
+    check_policy,
+    check_retention,
+    check_timezone,
+)
+from storage.database.engine import reading, writing
+from storage.database.models import BuildingRow, CameraRow, ZoneRow
+from storage.database.records import Building, Camera, NewCamera, Policy, Started, Zone
+from storage.database.site_rows import (
+    archive,
+    building_in_use,
+    building_row,
+    camera_row,
+    exists,
+    free_identifier,
+    record,
+    refuse_double,
+)
+from storage.errors import ConflictError, NotFoundError
+
+T = TypeVar("T")
+
+SITES_LOCK: Final = 0x73697465
+"""PostgreSQL's advisory lock under which one change is made at a time."""
+
+
+class Sites:
+    """Buildings, zones and cameras.
+
+    >>> sites = Sites(engine, media_root)  # doctest: +SKIP
+    >>> building = sites.add_building("North", "Europe/Berlin")  # doctest: +SKIP
+    >>> camera = sites.add_camera(NewCamera("Door", building.id, "rtsp://10.0.0.5/1"))  # doctest: +SKIP
+
+    Every method raises StorageError when the database can't be reached or written.
+    """
+
+    def __init__(self, engine: Engine, media_root: Path | None = None) -> None:
+        """Begin.
+
+        Args:
+            engine: of a migrated database.
+            media_root: where files must lie to be cameras; None: nowhere.
+        """
+        self._engine = engine
+        self._media_root = media_root
+
+    def add_building(
+        self,
+        name: str,
+        timezone: str,
+        *,
+        building_id: str | None = None,
+        retention_days: int = 30,
+        policy: Policy | None = None,
+    ) -> Building:
+        """Set up a building; without an identifier it becomes b1, b2, ...
+
+        Raises:
+            InvalidError: a name, time zone, identifier, retention or policy that can't be accepted.
+            ConflictError: name or identifier are in use.
+        """
+        row = {
+            "name": check_name(name, "building"),
+            "timezone": check_timezone(timezone),
+            "retention_days": check_retention(retention_days),
+            "policy": msgspec.to_builtins(check_policy(policy or Policy())),
+            "version": 1,
+            "created_at_ns": time.time_ns(),
+        }
+        with self._changing() as connection:
+            row["id"] = free_identifier(connection, BuildingRow, "b", building_id)
+            refuse_double(connection, BuildingRow, row["name"])
+            connection.execute(insert(BuildingRow).values(row))
+            return building_row(connection, row["id"])
+
+    def buildings(self, *, archived: bool = False) -> list[Building]:
+        """Those in use, or with `archived` all, oldest first."""
+        query = select(BuildingRow).order_by(BuildingRow.created_at_ns, BuildingRow.id)
+        if not archived:
+            query = query.where(BuildingRow.archived_at_ns.is_(None))
+        return self._records(query, Building)
+
+    def building(self, building_id: str) -> Building:
+        """One building, archived or not.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with reading(self._engine) as connection:
+            return building_row(connection, building_id)
+
+    def default_building(self) -> Building | None:
+        """The only one in use; None where there is none, or a choice."""
+        buildings = self.buildings()
+        return buildings[0] if len(buildings) == 1 else None
+
+    def remove_building(self, building_id: str) -> Building:
+        """Archive a building: it is no longer listed, its name is free, its history stays.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it still has cameras.
+        """
+        with self._changing() as connection:
+            building = building_row(connection, building_id)
+            cameras = connection.execute(
+                select(CameraRow.id)
+                .where(CameraRow.building_id == building_id, CameraRow.archived_at_ns.is_(None))
+                .order_by(CameraRow.id)
+            ).scalars()
+            if names := ", ".join(cameras):
+                raise ConflictError(f"building {building_id} still has cameras ({names}): remove them first")
+            if building.archived_at_ns is None:
+                archive(connection, BuildingRow, building_id)
+            return building_row(connection, building_id)
+
+    def add_zone(self, building_id: str, name: str, *, zone_id: str | None = None) -> Zone:
+        """Set up a part of a building; without an identifier it becomes z1, z2, ...
+
+        Raises:
+            NotFoundError: no such building in use.
+            InvalidError: a name or identifier that can't be accepted.
+            ConflictError: the building has a zone of that name, or the identifier is in use.
+        """
+        name = check_name(name, "zone")
+        with self._changing() as connection:
+            building_in_use(connection, building_id)
+            if exists(connection, select(ZoneRow.id).where(ZoneRow.building_id == building_id, ZoneRow.name == name)):
+                raise ConflictError(f"building {building_id} already has a zone named {name!r}: choose another name")
+            identifier = free_identifier(connection, ZoneRow, "z", zone_id)
+            connection.execute(insert(ZoneRow).values(id=identifier, building_id=building_id, name=name))
+            return Zone(identifier, building_id, name)
+
+    def zones(self, building_id: str) -> list[Zone]:
+        """The zones of a building, by name.
+
+        Raises:
+            NotFoundError: there is no such building.
+        """
+        self.building(building_id)
+        return self._records(select(ZoneRow).where(ZoneRow.building_id == building_id).order_by(ZoneRow.name), Zone)
+
+    def add_camera(self, camera: NewCamera) -> Camera:
+        """Register a camera; without an identifier it becomes c1, c2, ...
+
+        Raises:
+            NotFoundError: no such building in use, or no such zone in it.
+            InvalidError: a value that can't be accepted.
+            ConflictError: name or identifier are in use.
+        """
+        check_camera(camera)
+        row = msgspec.to_builtins(camera)
+        row["name"] = check_name(camera.name, "camera")
+        for address in (camera.url, camera.substream_url):
+            if address is not None:
+                check_address(address, self._media_root)
+        with self._changing() as connection:
+            building = building_in_use(connection, camera.building_id)
+            zone = select(ZoneRow.id).where(ZoneRow.id == camera.zone_id, ZoneRow.building_id == building.id)
+            if camera.zone_id is not None and not exists(connection, zone):
+                raise NotFoundError(f"building {building.id} has no zone {camera.zone_id!r}: list its zones")
+            row["id"] = free_identifier(connection, CameraRow, "c", camera.id, LONGEST_CAMERA_ID)
+            refuse_double(connection, CameraRow, row["name"])
+            row["policy"] = msgspec.to_builtins(check_policy(camera.policy or building.policy))
+            connection.execute(insert(CameraRow).values(**row, version=1, created_at_ns=time.time_ns()))
+            return camera_row(connection, row["id"])
+
+    def cameras(self, *, archived: bool = False) -> list[Camera]:
+        """Those in use, or with `archived` all, oldest first."""
+        query = select(CameraRow).order_by(CameraRow.created_at_ns, CameraRow.id)
+        if not archived:
+            query = query.where(CameraRow.archived_at_ns.is_(None))
+        return self._records(query, Camera)
+
+    def camera(self, camera_id: str) -> Camera:
+        """One camera, archived or not.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with reading(self._engine) as connection:
+            return camera_row(connection, camera_id)
+
+    def archive_camera(self, camera_id: str) -> Camera:
+        """Take a camera out of use: it is no longer watched, its name is free, its history stays.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._changing() as connection:
+            if camera_row(connection, camera_id).archived_at_ns is None:
+                archive(connection, CameraRow, camera_id)
+            return camera_row(connection, camera_id)
+
+    def begin_epoch(self, camera_id: str, run: str, now_ns: int) -> Started:
+        """Number the next start of a camera's ingest.
+
+        Args:
+            camera_id: which.
+            run: of the system; when it is another than last time, the camera plays from `now_ns`.
+            now_ns: Unix time.
+
+        Raises:
+            NotFoundError: there is no such camera.
+        """
+        with self._changing() as connection:
+            camera = camera_row(connection, camera_id)
+            playing_since_ns = camera.playing_since_ns
+            if playing_since_ns is None or camera.run != run:
+                playing_since_ns = now_ns
+            started = Started(camera.epoch + 1, playing_since_ns)
+            connection.execute(
+                update(CameraRow)
+                .where(CameraRow.id == camera_id)
+                .values(epoch=started.epoch, run=run, playing_since_ns=playing_since_ns)
+            )
+            return started
+
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        with writing(self._engine) as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SITES_LOCK})
+            yield connection
+
+    def _records(self, query: Select[Any], kind: type[T]) -> list[T]:
+        with reading(self._engine) as connection:
+            return [record(row, kind) for row in connection.execute(query)]

@@ -1,0 +1,185 @@
+"""A real API for tests: on a port of its own, with a real database, a real Redis and an aggregator's hand to fill it.
+
+Import the fixture where it is used: `from tests.api_server import Api, api_fixture, migrated_fixture  # noqa: F401`.
+"""
+
+import hashlib
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import ApiContext
+from infra.web import serve_api
+from storage.bus import Bus
+from storage.database.engine import migrate, open_engine, sqlite_url
+from storage.database.ledger import Batch, Ledger
+from storage.database.reports import Reports
+from storage.database.sites import Sites
+from storage.messages import NS_PER_S, Event, Track
+from storage.pulse import Heartbeat, Pulse
+from storage.status import CameraStatus
+from storage.words import Label, UnknownReason
+
+START_NS = 1_782_900_000 * NS_PER_S + 123_456_789
+"""2026-07-01T10:00:00.123Z."""
+
+LIMIT_S = 10.0
+
+
+@dataclass
+class Api:
+    """A running API and what is behind it."""
+
+    context: ApiContext
+    client: httpx.Client
+    pulse: Pulse
+    ledger: Ledger
+    media: Path
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """What a route under `/api/v1` answers."""
+        answer = self.client.get(f"/api/v1{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any) -> Any:
+        """What comes of creating something there."""
+        answer = self.client.post(f"/api/v1{path}", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def building(self, name: str = "North", timezone: str = "Europe/Berlin") -> str:
+        """Set up a building."""
+        return str(self.post("/buildings", {"name": name, "timezone": timezone})["id"])
+
+    def camera(self, building: str, name: str = "Door", **more: Any) -> str:
+        """Register a camera."""
+        body = {"name": name, "building_id": building, "url": "rtsp://10.0.0.5/1", **more}
+        return str(self.post("/cameras", body)["id"])
+
+    def passage(
+        self,
+        camera: str,
+        at_ns: int = START_NS,
+        label: Label = Label.WITH_MASK,
+        *,
+        picture: bytes | None = None,
+        closed: bool = True,
+        number: int | None = None,
+    ) -> int:
+        """Let somebody pass, as the aggregator would write it down; a breach becomes an event."""
+        if number is None:
+            number = self.numbers[camera] = self.numbers.get(camera, 0) + 1
+        reason = UnknownReason.BLURRED if label is Label.UNKNOWN else None
+        end_ns = at_ns + 4 * NS_PER_S
+        batch = Batch(f"{time.time_ns()}-0", lost={camera: 2})
+        batch.tracks[camera, number] = Track(number, at_ns, end_ns, 20, label, 0.9876, reason, closed, closed)
+        if label in {Label.WITHOUT_MASK, Label.INCORRECT_MASK}:
+            batch.events[camera, number] = Event(number, label, at_ns + NS_PER_S, end_ns, None, 0.9512, closed)
+            if picture is not None:
+                batch.snapshots[camera, number] = (self.keep(picture), len(picture))
+        self.ledger.commit(batch, time.time_ns())
+        return number
+
+    def keep(self, picture: bytes) -> str:
+        """Write a picture into the snapshot folder."""
+        name = f"{hashlib.sha256(picture).hexdigest()}.jpg"
+        (self.context.snapshots / name).write_bytes(picture)
+        return name
+
+    def says(self, camera: str, status: CameraStatus) -> None:
+        """Let ingest say how a camera fares."""
+        self.context.bus.put_status(camera, status)
+
+    def beat(self, worker: str, trouble: str | None = None) -> None:
+        """Let a worker beat."""
+        self.context.bus.beat(Heartbeat(worker, 1, time.time(), 1, trouble))
+
+
+@pytest.fixture(name="api")
+def api_fixture(tmp_path: Path, redis: str, migrated: Path) -> Iterator[Api]:
+    """One for each test."""
+    with _running(tmp_path, redis, migrated) as api:
+        yield api
+
+
+@pytest.fixture(scope="module", name="still")
+def still_fixture(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Api]:
+    """One for all tests of a module that change nothing; there is no bus."""
+    with _running(tmp_path_factory.mktemp("still"), "unix:///nowhere/redis.sock", migrated) as api:
+        yield api
+
+
+@pytest.fixture(scope="session", name="migrated")
+def migrated_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with all tables, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "maskwatch.sqlite3"
+    engine = open_engine(sqlite_url(path))
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+@contextmanager
+def _running(folder: Path, redis: str, migrated: Path) -> Iterator[Api]:
+    shutil.copy(migrated, folder / "maskwatch.sqlite3")
+    engine = open_engine(sqlite_url(folder / "maskwatch.sqlite3"))
+    for name in ("media", "snapshots"):
+        (folder / name).mkdir()
+    bus, pulse = Bus(redis), Pulse()
+    ledger = Ledger(engine, 0, "aggregate-0", lease_s=600)
+    ledger.acquire("bus", time.time_ns())
+    context = ApiContext(
+        engine=engine,
+        sites=Sites(engine, folder / "media"),
+        reports=Reports(engine),
+        bus=bus,
+        snapshots=folder / "snapshots",
+        workers=("detect-0", "aggregate-0"),
+    )
+    address, _ = serve(context, pulse)
+    try:
+        with httpx.Client(base_url=address, timeout=LIMIT_S) as client:
+            yield Api(context, client, pulse, ledger, folder / "media")
+    finally:
+        # It ends by itself, and nobody has to wait for that.
+        pulse.stop()
+        bus.close()
+        engine.dispose()
+
+
+def serve(context: ApiContext, pulse: Pulse) -> tuple[str, threading.Thread]:
+    """Serve on a free port, as the worker does, until the pulse stops; gives the address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=serve_api, args=(context, listening, pulse), daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}", thread
+
+
+def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    """The problem details of an answer, which must be these."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert list(body)[:5] == ["type", "title", "status", "detail", "instance"]
+    assert (body["type"], body["status"]) == (f"/problems/{kind}", status)
+    assert body["detail"]
+    return body
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
+    """Wait until something is so."""
+    until_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.01)

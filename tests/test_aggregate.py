@@ -1,0 +1,190 @@
+"""The aggregator: facts in the database exactly once, whatever fails in between."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import Engine
+
+from classify.aggregate import Aggregator, run
+from storage.bus import Bus
+from storage.database.batch import Batch
+from storage.database.engine import migrate, open_engine, sqlite_url
+from storage.database.ledger import LeaseLostError, Ledger
+from storage.database.recorded import Recorded, recorded
+from storage.errors import StorageError
+from storage.frames import FrameStore, create_store
+from storage.messages import NS_PER_S, Begin, End, Message, Result
+from storage.pulse import Pulse
+from storage.snapshots import SnapshotFolder
+from tests.test_ordering import footage
+
+CAMERA = "c1"
+BEGIN = Begin(CAMERA, 1, 0, live=False, dwell_ns=NS_PER_S, min_face_px=24, sample_ns=NS_PER_S // 5)
+
+
+class Place:
+    """A bus, a frame store and a database, all real."""
+
+    def __init__(self, redis: str, folder: Path) -> None:
+        create_store(folder / "frames", 64)
+        self.folder = folder
+        self.bus = Bus(redis)
+        self.frames = FrameStore(folder / "frames")
+        self.engine: Engine = open_engine(sqlite_url(folder / "facts.sqlite3"))
+        migrate(self.engine)
+        self.snapshots = SnapshotFolder(folder / "snapshots")
+
+    def aggregator(self, ledger: Ledger | None = None) -> Aggregator:
+        return Aggregator(self.bus, 0, ledger or Ledger(self.engine, 0, "aggregate-0"), self.frames, self.snapshots)
+
+    def messages(self, samples: int = 40) -> list[Message]:
+        """Two passages, one of them in breach; every sample has pixels that are held."""
+        made: list[Message] = [BEGIN]
+        for result in footage(samples, epoch=1):
+            ref = self.frames.put(np.full((180, 320, 3), result.seq, np.uint8), live=False)
+            assert ref is not None
+            self.frames.sent(ref)
+            # The faces lie outside this small picture, which is no matter here.
+            made.append(replace(result, frame=ref))
+        return made
+
+    def facts(self) -> Recorded:
+        return recorded(self.engine, CAMERA)
+
+
+@pytest.fixture
+def place(redis: str, tmp_path: Path) -> Iterator[Place]:
+    made = Place(redis, tmp_path)
+    with closing(made.bus), made.frames:
+        yield made
+    made.engine.dispose()
+
+
+def end(samples: int = 40) -> End:
+    return End(CAMERA, 1, samples)
+
+
+def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+    give_up_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.01)
+
+
+def test_facts_pictures_and_position_are_written_and_pixels_released(place: Place) -> None:
+    place.bus.send([*place.messages(), end()])
+    aggregator = place.aggregator()
+    while aggregator.turn():
+        pass
+    facts = place.facts()
+    assert [track.closed for track in facts.tracks.values()] == [True, True]
+    assert len(facts.events) == 1
+    [name] = facts.snapshots.values()
+    assert [file.name for file in (place.folder / "snapshots").iterdir()] == [name]
+    assert [len(path) for path in facts.paths.values()] == [track.faces for track in facts.tracks.values()]
+    assert place.frames.used_blocks == 0
+    assert place.bus.results_length(0) == 0
+
+
+class FailingLedger(Ledger):
+    """Fails, once, at the n-th commit: before the transaction, or right after it."""
+
+    def __init__(self, engine: Engine, at: int, *, after: bool) -> None:
+        super().__init__(engine, 0, "aggregate-0")
+        self.left, self.after = at, after
+
+    def commit(self, batch: Batch, now_ns: int) -> None:
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            raise StorageError("the disk is full")
+        super().commit(batch, now_ns)
+        if self.left == 0:
+            raise StorageError("killed")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", [1, 2, 3, 5])
+def test_a_failure_before_or_after_a_transaction_changes_nothing_and_leaks_nothing(
+    place: Place, at: int, after: bool, tmp_path: Path
+) -> None:
+    messages = place.messages()
+    ledger = FailingLedger(place.engine, at, after=after)
+    aggregator: Aggregator | None = None
+    sent = 0
+    # Out of order, so that results wait in the memory while their neighbours are written.
+    messages[3], messages[9] = messages[9], messages[3]
+    while sent < len(messages) or aggregator is None:
+        try:
+            aggregator = aggregator or place.aggregator(ledger)
+            place.bus.send(messages[sent : sent + 5])
+            sent += 5
+            aggregator.turn()
+        except StorageError:
+            aggregator = None
+    place.bus.send([end()])
+    while aggregator.turn():
+        pass
+    facts = place.facts()
+    assert [track.faces for track in facts.tracks.values()] == [36, 24]
+    assert len(facts.events) == 1
+    assert len(list((place.folder / "snapshots").iterdir())) == 1
+    assert place.frames.used_blocks == 0
+
+
+def test_events_wait_for_a_disk_that_is_full_and_it_is_said(place: Place) -> None:
+    # A file where the folder goes: no picture can be written, as on a full disk.
+    blocked = place.folder / "snapshots"
+    blocked.write_text("")
+    place.bus.send([*place.messages(), end()])
+    beats: list[str | None] = []
+    pulse = Pulse(lambda _, trouble: beats.append(trouble))
+    worker = threading.Thread(target=run, args=(place.aggregator, pulse))
+    worker.start()
+    try:
+        until(lambda: any(beats))
+        assert "snapshots" in str(beats[-1])
+        assert not place.facts().events
+        blocked.unlink()
+        until(lambda: len(place.facts().snapshots) == 1)
+        until(lambda: beats[-1] is None)
+    finally:
+        pulse.stop()
+        worker.join()
+    assert place.frames.used_blocks == 0
+
+
+def test_one_that_was_overtaken_writes_nothing_more(place: Place) -> None:
+    messages = place.messages()
+    place.bus.send(messages[:20])
+    slow = place.aggregator()
+    slow.turn()
+    quick = place.aggregator()
+    place.bus.send([*messages[20:], end()])
+    while quick.turn():
+        pass
+    place.bus.send([Begin(CAMERA, 2, 0, live=False, dwell_ns=1, min_face_px=24, sample_ns=1)])
+    with pytest.raises(LeaseLostError):
+        slow.turn()
+    assert len(place.facts().tracks) == 2
+
+
+def test_a_live_camera_is_not_kept_waiting_by_a_sample_that_never_comes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classify.aggregate.SAMPLE_WAIT_S", 0.3)
+    messages = [message for message in place.messages() if not (isinstance(message, Result) and message.seq == 7)]
+    messages[0] = replace(BEGIN, live=True)
+    place.bus.send(messages)
+    aggregator = place.aggregator()
+    started_s = time.monotonic()
+    while place.bus.results_length(0) or place.frames.used_blocks > 1:
+        aggregator.turn()
+        assert time.monotonic() < started_s + 5
+    assert time.monotonic() > started_s + 0.3
+    assert place.facts().tracks

@@ -1,0 +1,230 @@
+"""Whatever is asked of the API: an answer with a reason, in time, and nothing that helps an attacker."""
+
+import json
+import logging
+import re
+import socket
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from api.openapi import text as document_text
+from storage.database.engine import writing
+from tests.api_server import Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
+
+PASSWORD = "geheim-47"  # noqa: S105
+
+
+def test_what_is_not_there_is_a_problem(still: Api) -> None:
+    for path in ("/api/v1/nothing", "/api/v2/cameras", "/nothing", "/api/v1/cameras/", "/static/none.js", "/metrics"):
+        assert problem(still.client.get(path), 404, "not-found")["instance"] == path
+    for identifier in ("b9", "a%00b", "x" * 300, "%F0%9F%98%80", ".."):
+        problem(still.client.get(f"/api/v1/buildings/{identifier}"), 404, "not-found")
+        problem(still.client.get(f"/api/v1/events/{identifier}"), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/v1/cameras", "GET, POST"),
+        ("POST", "/api/v1/cameras/c1", "DELETE, GET"),
+        ("DELETE", "/api/v1/tracks", "GET"),
+        ("OPTIONS", "/api/v1/version", "GET"),
+        ("POST", "/", "GET"),
+    ],
+)
+def test_what_can_t_be_done_there_is_a_problem(still: Api, method: str, path: str, allowed: str) -> None:
+    answer = still.client.request(method, path)
+    problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("content", ["{", "", "[" * 100_000, '{"name": NaN}', "\xff", '{"a": 1e999999}'])
+def test_a_body_that_is_no_json_is_a_problem(still: Api, content: str) -> None:
+    answer = still.client.post(
+        "/api/v1/buildings", content=content.encode("latin-1"), headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in {400, 422}
+    problem(answer, answer.status_code, "bad-request" if answer.status_code == 400 else "invalid-request")
+
+
+def test_a_body_of_another_kind_is_refused(still: Api) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        answer = still.client.post("/api/v1/buildings", content='{"name": "x"}', headers={"content-type": kind})
+        problem(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("size", [2**20 + 1, 4 * 2**20])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_is_refused(still: Api, size: int, chunked: bool) -> None:
+    body = b'{"name": "' + b"x" * size + b'"}'
+    content: Any = iter([body[:1000], body[1000:]]) if chunked else body
+    answer = still.client.post("/api/v1/buildings", content=content, headers={"content-type": "application/json"})
+    problem(answer, 413, "body-too-large")
+    assert still.get("/health/live")
+
+
+def test_a_body_that_never_comes_does_not_hold_the_server(still: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.guards.BODY_LIMIT_S", 0.2)
+    with socket.create_connection((still.client.base_url.host, still.client.base_url.port or 0), timeout=5) as link:
+        head = "POST /api/v1/buildings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+        link.sendall(head.encode())
+        assert b"408" in link.recv(1000).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.5",
+        "localhost.evil.example:80",
+        "0.0.0.0",  # noqa: S104
+        "[::2]",
+        "",
+        "[",
+        "a@b",
+    ],
+)
+def test_other_names_of_this_machine_are_not_served(still: Api, host: str) -> None:
+    problem(still.client.get("/api/v1/version", headers={"Host": host}), 421, "host-not-allowed")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8000", "127.0.0.1", "127.1.2.3:80", "[::1]:8000", "LOCALHOST"]
+)
+def test_names_of_the_loopback_are_served(still: Api, host: str) -> None:
+    assert still.client.get("/api/v1/version", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://localhost:1"},
+    ],
+)
+def test_pages_of_other_sites_change_nothing(api: Api, headers: dict[str, str]) -> None:
+    body = {"name": "North", "timezone": "UTC"}
+    problem(api.client.post("/api/v1/buildings", json=body, headers=headers), 403, "cross-site")
+    problem(api.client.delete("/api/v1/cameras/c1", headers=headers), 403, "cross-site")
+    own = {"Origin": str(api.client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    assert api.client.post("/api/v1/buildings", json=body, headers=own).status_code == 201
+
+
+def test_every_answer_forbids_what_it_does_not_need(still: Api) -> None:
+    for path in ("/api/v1/version", "/api/v1/nothing", "/api/openapi.json"):
+        headers = still.client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "server" not in headers
+        assert "access-control-allow-origin" not in headers
+
+
+def test_our_own_mistakes_tell_nothing_of_the_inside(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("what nobody outside should know")
+
+    monkeypatch.setattr(api.context.sites, "buildings", fail)
+    with structlog.testing.capture_logs() as logged:
+        answer = api.client.get("/api/v1/buildings")
+    problem(answer, 500, "internal-error")
+    assert "nobody outside" not in answer.text
+    [line] = logged
+    assert (line["event"], line["path"], line["log_level"]) == ("request failed", "/api/v1/buildings", "error")
+    assert isinstance(line["exc_info"], RuntimeError)
+
+
+def test_without_a_database_the_answer_comes_and_says_so(api: Api) -> None:
+    with writing(api.context.engine) as connection:
+        connection.execute(text("DROP TABLE track"))
+    found = problem(api.client.get("/api/v1/tracks"), 503, "database-unavailable")
+    assert "no tables yet" in found["detail"]
+
+
+def test_without_the_bus_facts_are_served_and_states_say_why_not(api: Api) -> None:
+    camera = api.camera(api.building())
+    lost = Api(api.context, api.client, api.pulse, api.ledger, api.media)
+    object.__setattr__(api.context, "bus", type(api.context.bus)("unix:///nowhere/redis.sock"))
+    found = problem(lost.client.get(f"/api/v1/cameras/{camera}/status"), 503, "bus-unavailable")
+    assert "MASKWATCH_REDIS_URL" in found["detail"]
+    assert [
+        check["name"] for check in problem(lost.client.get("/api/v1/health/ready"), 503, "not-ready")["checks"]
+    ] == [
+        "database",
+        "bus",
+    ]
+    assert lost.get("/tracks")["items"] == []
+
+
+def test_no_password_reaches_the_log(
+    api: Api, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    building = api.building()
+    url = f"rtsp://user:{PASSWORD}@10.0.0.5/1"
+    api.camera(building, url=url)
+    for body in [
+        {"name": "Door", "building_id": building, "url": url},
+        {"name": "Other", "building_id": "b9", "url": url},
+        {"name": 5, "building_id": building, "url": url},
+        {"name": "Other", "building_id": building, "url": url.replace("rtsp", "gopher")},
+    ]:
+        assert PASSWORD not in api.client.post("/api/v1/cameras", json=body).text
+    with writing(api.context.engine) as connection:
+        connection.execute(text("ALTER TABLE camera RENAME TO lens"))
+    answer = api.client.post("/api/v1/cameras", json={"name": "Other", "building_id": building, "url": url})
+    assert answer.status_code == 503
+    assert PASSWORD not in answer.text + caplog.text + "".join(capfd.readouterr())
+
+
+DOCUMENT = json.loads(document_text())
+ROUTES = [(method, path) for path, operations in DOCUMENT["paths"].items() for method in operations]
+JUNK = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.lists(st.text())
+    | st.dictionaries(st.text(), st.text())
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_nothing_that_is_sent_makes_it_fail(data: st.DataObject, api: Api) -> None:
+    method, path = data.draw(st.sampled_from(ROUTES))
+    operation = DOCUMENT["paths"][path][method]
+    names = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"] or ["x"]
+    query = data.draw(st.dictionaries(st.sampled_from(names), st.text() | st.integers().map(str), max_size=3))
+    filled = re.sub(r"\{\w+\}", lambda _: quote(data.draw(st.text(min_size=1)), safe=""), path)
+    shape = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    fields = (
+        DOCUMENT["components"]["schemas"].get(shape.get("$ref", "").rpartition("/")[2], {}).get("properties", {"x": 0})
+    )
+    content, headers = None, {}
+    if method == "post":
+        content = json.dumps(data.draw(JUNK | st.dictionaries(st.sampled_from(list(fields)), JUNK))).encode()
+        headers["content-type"] = "application/json"
+    answer = api.client.request(method, filled, params=query, content=content, headers=headers)
+    if answer.status_code >= 400:
+        # No worker beats here, so nothing is ready.
+        kind = answer.json()["type"]
+        assert kind == "/problems/not-ready" or (kind.startswith("/problems/") and answer.status_code < 500)
+
+
+def test_who_asks_for_the_head_alone_gets_it(still: Api) -> None:
+    for path in ("/", "/api/v1/health/live"):
+        answer = still.client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert int(answer.headers["content-length"]) > 0

@@ -1,0 +1,282 @@
+"""The database: made once, migrated both ways, and calm about everything that can be wrong with it."""
+
+import os
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect, text
+
+from storage.database.engine import (
+    HEAD,
+    REVISIONS,
+    alembic_config,
+    migrate,
+    open_engine,
+    reading,
+    revision,
+    sqlite_url,
+    writing,
+)
+from storage.database.models import Base
+from storage.errors import MaskwatchError, SetupError, StorageError, UsageError
+from tests.postgres import Postgres, database_fixture, postgres_fixture  # noqa: F401
+
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without tables."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "maskwatch.sqlite3")
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.new()
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def test_the_revisions_make_exactly_the_tables_of_the_models(database: Engine) -> None:
+    with reading(database) as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": database.dialect.name != "sqlite"}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_go_up_and_down_and_up_again(empty: str) -> None:
+    engine = open_engine(empty)
+    assert revision(engine) is None
+    migrate(engine)
+    assert revision(engine) == HEAD
+    with writing(engine) as connection:
+        assert tables(connection) == set(Base.metadata.tables)
+        command.downgrade(alembic_config(connection), "base")
+        assert tables(connection) == set()
+    migrate(engine)
+    migrate(engine)
+    with reading(engine) as connection:
+        assert tables(connection) == set(Base.metadata.tables)
+    engine.dispose()
+
+
+def test_the_program_knows_all_revisions_and_their_order(database: Engine) -> None:
+    with reading(database) as connection:
+        scripts = ScriptDirectory.from_config(alembic_config(connection))
+    assert tuple(script.revision for script in reversed(list(scripts.walk_revisions()))) == REVISIONS
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing(empty: str) -> None:
+    engine = open_engine(empty)
+    with writing(engine) as connection:
+        connection.execute(text("CREATE TABLE event (id INTEGER)"))
+    with pytest.raises(StorageError, match="already exists"):
+        migrate(engine)
+    with reading(engine) as connection:
+        assert tables(connection) == {"event"}
+    engine.dispose()
+
+
+@pytest.mark.parametrize("newer", ["9999", "beef"])
+def test_a_database_of_a_newer_version_is_refused(database: Engine, newer: str) -> None:
+    with writing(database) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :newer"), {"newer": newer})
+    with pytest.raises(SetupError, match=r"written by a newer version of Maskwatch \(revision .*install"):
+        migrate(database)
+
+
+def test_processes_that_migrate_at_once_all_succeed(empty: str) -> None:
+    program = f"from storage.database.engine import *; engine = open_engine({empty!r}); input(); migrate(engine)"
+    workers = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(b"\n")
+        worker.stdin.flush()
+    ends = [(worker.communicate(timeout=60)[1].decode(), worker.returncode) for worker in workers]
+    assert ends == [("", 0)] * 3
+    engine = open_engine(empty)
+    assert revision(engine) == HEAD
+    engine.dispose()
+
+
+def test_only_its_owner_may_read_a_sqlite_file(tmp_path: Path) -> None:
+    path = tmp_path / "maskwatch.sqlite3"
+    engine = open_engine(sqlite_url(path))
+    migrate(engine)
+    with writing(engine) as connection:
+        connection.execute(text("DELETE FROM track"))
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    engine.dispose()
+    assert modes == dict.fromkeys([path.name, f"{path.name}-wal", f"{path.name}-shm"], 0o600)
+
+
+def test_sqlite_writes_ahead_waits_for_others_and_wipes_what_is_deleted(tmp_path: Path) -> None:
+    engine = open_engine(sqlite_url(tmp_path / "x.sqlite3"))
+    with reading(engine) as connection:
+        found = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
+        }
+    engine.dispose()
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 1,
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+        "secure_delete": 1,
+    }
+
+
+def test_a_reader_sees_one_moment_and_no_writer_waits_for_it(database: Engine) -> None:
+    count, add = text("SELECT COUNT(*) FROM candidate"), text("INSERT INTO candidate VALUES ('c1', :number, '')")
+    if database.dialect.name == "postgresql":
+        add = text("INSERT INTO candidate VALUES ('c1', :number, ''::bytea)")
+    with reading(database) as reader:
+        assert reader.execute(count).scalar_one() == 0
+        with writing(database) as writer:
+            writer.execute(add, {"number": 1})
+        assert reader.execute(count).scalar_one() == 0
+    with reading(database) as reader:
+        assert reader.execute(count).scalar_one() == 1
+
+
+def test_what_fails_inside_a_transaction_undoes_all_of_it(database: Engine) -> None:
+    def work() -> None:
+        with writing(database) as connection:
+            connection.execute(text("INSERT INTO zone VALUES ('z1', 'nowhere', 'Hall')"))
+
+    with pytest.raises(StorageError, match=r"(?i)foreign key"):
+        work()
+    with reading(database) as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM zone")).scalar_one() == 0
+
+
+def told(attempt: Callable[[], object]) -> str:
+    """The one sentence that an attempt fails with."""
+    with pytest.raises(MaskwatchError) as error:
+        attempt()
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_sqlite_file_in_a_missing_folder(tmp_path: Path) -> None:
+    assert "No such file or directory" in told(lambda: open_engine(sqlite_url(tmp_path / "no" / "x.sqlite3")))
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    path.write_bytes(b"some text, no database. " * 100)
+    engine = open_engine(sqlite_url(path))
+    assert f"the database {path} is not a database: move the file away" in told(lambda: migrate(engine))
+    engine.dispose()
+    assert path.read_bytes().startswith(b"some text")
+
+
+def test_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    engine = open_engine(sqlite_url(path))
+    migrate(engine)
+    engine.dispose()
+    data = bytearray(path.read_bytes())
+    data[100:] = os.urandom(len(data) - 100)
+    path.write_bytes(data)
+    assert "is damaged: restore a backup" in told(lambda: migrate(engine))
+    engine.dispose()
+
+
+def test_a_locked_file_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.database.engine.BUSY_S", 0.2)
+    path = tmp_path / "x.sqlite3"
+    engine = open_engine(sqlite_url(path))
+    migrate(engine)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def write() -> None:
+        with writing(engine):
+            pytest.fail("must not get here")
+
+    assert "was in use by another process" in told(write)
+    other.execute("ROLLBACK")
+    other.close()
+    with writing(engine) as connection:
+        connection.execute(text("DELETE FROM track"))
+    engine.dispose()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_file_without_write_permission(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    path.touch(mode=0o400)
+    engine = open_engine(sqlite_url(path))
+    assert "make the file and its folder writable" in told(lambda: migrate(engine))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///:memory:", "mysql://u:secret@host/x", "nonsense"])
+def test_other_addresses_are_refused_and_passwords_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError, match="MASKWATCH_DATABASE_URL") as error:
+        migrate(open_engine(url))
+    assert "secret" not in str(error.value)
+
+
+def test_a_postgresql_that_refuses_is_named_without_its_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    engine = open_engine(f"postgresql://maskwatch:secret@127.0.0.1:{port}/facts")
+    message = told(lambda: migrate(engine))
+    assert f"127.0.0.1:{port}/facts can't be reached: check MASKWATCH_DATABASE_URL" in message
+    assert "secret" not in message
+
+
+def test_a_postgresql_that_does_not_answer_is_given_up_within_5_s() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        engine = open_engine(f"postgresql://maskwatch:secret@127.0.0.1:{server.getsockname()[1]}/facts")
+        started_s = time.monotonic()
+        message = told(lambda: migrate(engine))
+    assert time.monotonic() - started_s < 5.5
+    assert "can't be reached" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(("user", "name"), [("nobody", "postgres"), ("postgres", "nothing")])
+def test_a_postgresql_that_is_not_set_up(postgres: Postgres, user: str, name: str) -> None:
+    engine = open_engine(f"postgresql://{user}@/{name}?host={postgres.folder}")
+    assert "is not set up: create user and database" in told(lambda: migrate(engine))
+
+
+def test_a_database_without_tables_says_what_makes_them(empty: str) -> None:
+    engine = open_engine(empty)
+
+    def read() -> None:
+        with reading(engine) as connection:
+            connection.execute(text("SELECT * FROM track"))
+
+    assert "has no tables yet" in told(read)
+    engine.dispose()
+
+
+def test_a_connection_that_the_server_ended_is_replaced(postgres: Postgres) -> None:
+    engine = open_engine(postgres.url("migrated"))
+    with reading(engine) as connection:
+        backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    postgres.run(f"SELECT pg_terminate_backend({backend}, 5000)")
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    engine.dispose()

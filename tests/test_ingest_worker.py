@@ -1,0 +1,379 @@
+"""The ingest process: registered cameras become samples, whatever happens to the cameras."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+import redis as redis_client
+from sqlalchemy import update
+from structlog.testing import capture_logs
+
+from infra.rtsp.server import RtspServer
+from ingest.worker import Options, run_cameras
+from storage.bus import Bus
+from storage.database.engine import migrate, open_engine, sqlite_url, writing
+from storage.database.models import CameraRow
+from storage.database.records import Camera, NewCamera, Policy
+from storage.database.sites import Sites
+from storage.frames import FrameStore, create_store
+from storage.messages import NS_PER_S, Begin, End, Look, Lost, Message, Result, Sample
+from storage.pulse import Pulse
+from storage.status import CameraState, CameraStatus, StateReason
+from tests.conftest import flat
+
+MS = 1_000_000
+PASSWORD = "geheim"  # noqa: S105
+
+
+class House:
+    """An ingest process's surroundings, and the process in a thread."""
+
+    def __init__(self, folder: Path, redis: str) -> None:
+        self.media = folder / "media"
+        self.media.mkdir()
+        self.engine = open_engine(sqlite_url(folder / "maskwatch.sqlite3"))
+        migrate(self.engine)
+        self.sites = Sites(self.engine, self.media)
+        self.building = self.sites.add_building("North", "UTC").id
+        self.bus = Bus(redis)
+        create_store(folder / "frames", 16)
+        self.frames = FrameStore(folder / "frames")
+        self.pulse = Pulse()
+        self.thread: threading.Thread | None = None
+        self._after = "0-0"
+        self._consumed: list[Message | Sample] = []
+
+    def add(self, name: str, url: str, *, enabled: bool = True, fps: float = 10.0) -> Camera:
+        policy = Policy(dwell_s=2.0)
+        return self.sites.add_camera(
+            NewCamera(name, self.building, url, enabled=enabled, analyze_fps=fps, min_face_px=30, policy=policy)
+        )
+
+    def start(self, run: str = "run-1", *, send: Callable[[int, str | None], None] | None = None) -> None:
+        self.pulse = Pulse(send)
+        options = Options(run, self.media, retry_s=0.1)
+        arguments = (self.sites, self.bus, self.frames, self.pulse, options)
+        self.thread = threading.Thread(target=run_cameras, args=arguments)
+        self.thread.start()
+
+    def stop(self) -> float:
+        """Stop the process; how long that took, in seconds."""
+        began_s = time.monotonic()
+        self.pulse.stop()
+        if self.thread is not None:
+            self.thread.join(10)
+            assert not self.thread.is_alive()
+            self.thread = None
+        return time.monotonic() - began_s
+
+    def messages(self) -> list[Message | Sample]:
+        """All that was sent so far; frames are released, so that there is room."""
+        read = self.bus.read(0, self._after, count=10_000, block_ms=0)
+        if read:
+            self._after = read[-1][0]
+            self._consumed += [message for _, message in read]
+        for task in self.bus.frames_queue(f"test-{time.monotonic_ns()}").take(10_000, block_ms=0):
+            if task.body is not None:
+                self.frames.release([task.body.frame])
+                self._consumed.append(task.body)
+        return self._consumed
+
+    def of(self, camera: str) -> list[Message | Sample]:
+        return [message for message in self.messages() if message.camera == camera]
+
+    def samples(self, camera: str) -> list[Result | Sample]:
+        """In order, whether looked at or not."""
+        found = [message for message in self.of(camera) if isinstance(message, Result | Sample)]
+        return sorted(found, key=lambda message: (message.epoch, message.seq))
+
+    def status(self, camera: str) -> CameraStatus | None:
+        self.messages()
+        return self.bus.statuses([camera]).get(camera)
+
+    def until_state(
+        self, camera: str, state: CameraState, reason: StateReason | None = None, limit_s: float = 15
+    ) -> CameraStatus:
+        found: list[CameraStatus] = []
+
+        def reached() -> bool:
+            status = self.status(camera)
+            if status is not None and (status.state, status.reason) == (state, reason):
+                found.append(status)
+            return bool(found)
+
+        until(reached, limit_s)
+        return found[0]
+
+    def close(self) -> None:
+        self.stop()
+        self.bus.close()
+        self.frames.close()
+        self.engine.dispose()
+
+
+def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "waited too long"
+        time.sleep(0.01)
+
+
+def numbers(messages: list[Message | Sample], epoch: int) -> list[int]:
+    """The number of every sample of an epoch that something was said of, in order."""
+    said: list[int] = []
+    for message in messages:
+        if message.epoch == epoch and isinstance(message, Result | Sample):
+            said.append(message.seq)
+        elif message.epoch == epoch and isinstance(message, Lost):
+            said.extend(range(message.first, message.last + 1))
+    return sorted(said)
+
+
+@pytest.fixture
+def house(tmp_path: Path, redis: str) -> Iterator[House]:
+    folder = tmp_path / "house"
+    folder.mkdir()
+    house = House(folder, redis)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def clip(house: House) -> Callable[..., Path]:
+    """Write a square that walks through a grey picture at 25 fps, with a keyframe every 10, into the media folder."""
+
+    def write(seconds: float, name: str = "clip.mp4") -> Path:
+        path = house.media / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", 25)
+            stream.width, stream.height, stream.pix_fmt, stream.gop_size = 128, 96, "yuv420p", 10
+            stream.options = {"bf": "0"}
+            for index in range(round(25 * seconds)):
+                picture = flat((90, 90, 90))
+                x = (4 * index) % 100
+                picture[20:60, x : x + 24] = 220
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
+
+
+# --- files as cameras ---
+
+
+def test_a_file_plays_as_a_live_camera_and_then_stands_still(house: House, clip: Callable[..., Path]) -> None:
+    clip(1)
+    camera = house.add("Door", "file:clip.mp4").id
+    began_ns = time.time_ns()
+    beats: list[int] = []
+    house.start(send=lambda done, _: beats.append(done))
+    until(lambda: sum(sample.look is Look.NONE for sample in house.samples(camera)) > 5)
+    until(lambda: house.until_state(camera, CameraState.LIVE).fps_analyzed > 5)
+    assert house.stop() < 1.5
+    messages = house.of(camera)
+    begin = messages[0]
+    assert isinstance(begin, Begin)
+    assert (begin.epoch, begin.live, begin.dwell_ns, begin.min_face_px) == (1, True, 2 * NS_PER_S, 30)
+    assert begin.sample_ns == NS_PER_S // 10
+    assert 0 <= begin.at_ns - began_ns < NS_PER_S
+    samples = house.samples(camera)
+    assert [end for end in messages if isinstance(end, End)] == [End(camera, 1, len(samples))]
+    assert numbers(messages, 1) == list(range(len(samples)))
+    assert samples[0].at_ns == begin.at_ns
+    assert {sample.look for sample in samples[:10]} <= {Look.FULL, Look.MOTION}
+    assert beats[-1] > 25
+    status = house.status(camera)
+    assert status is not None
+    assert status.clock == "file"
+    assert status.last_frame_at_ns is not None
+
+
+def test_a_restarted_process_goes_on_where_the_file_would_be_and_a_new_run_begins_anew(
+    house: House, clip: Callable[..., Path]
+) -> None:
+    clip(20)
+    camera = house.add("Door", "file:clip.mp4").id
+    house.start("run-1")
+    until(lambda: len(house.samples(camera)) >= 10)
+    house.stop()
+    house.start("run-1")
+    until(lambda: any(sample.epoch == 2 for sample in house.samples(camera)))
+    house.stop()
+    house.start("run-2")
+    until(lambda: any(sample.epoch == 3 for sample in house.samples(camera)))
+    house.stop()
+    begins = {begin.epoch: begin.at_ns for begin in house.of(camera) if isinstance(begin, Begin)}
+    samples = house.samples(camera)
+    start_ns = begins[1]
+    second = [sample.at_ns for sample in samples if sample.epoch == 2]
+    assert all((at_ns - start_ns) % (40 * MS) < MS for at_ns in second)
+    # Nothing is seen twice, and nothing is made up for the time between.
+    assert begins[2] <= second[0] < begins[2] + NS_PER_S
+    assert max(sample.at_ns for sample in samples if sample.epoch == 1) < second[0]
+    assert next(sample.at_ns for sample in samples if sample.epoch == 3) == begins[3]
+
+
+def test_a_file_that_is_gone_is_not_found_until_it_is_back(house: House, clip: Callable[..., Path]) -> None:
+    path = clip(30)
+    camera = house.add("Door", "file:clip.mp4").id
+    path.rename(path.with_suffix(".away"))
+    house.start()
+    house.until_state(camera, CameraState.BACKING_OFF, StateReason.NOT_FOUND)
+    path.with_suffix(".away").rename(path)
+    house.until_state(camera, CameraState.LIVE)
+
+
+def test_a_link_that_leads_out_of_the_media_folder_is_not_played(
+    house: House, clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = clip(1)
+    camera = house.add("Door", "file:clip.mp4").id
+    outside = path.rename(tmp_path / "outside.mp4")
+    path.symlink_to(outside)
+    house.start()
+    house.until_state(camera, CameraState.BACKING_OFF, StateReason.NOT_FOUND)
+    assert not [sample for sample in house.samples(camera) if isinstance(sample, Sample)]
+
+
+# --- what is registered is followed ---
+
+
+def test_cameras_that_are_added_changed_and_removed_are_followed(house: House, clip: Callable[..., Path]) -> None:
+    clip(30)
+    first = house.add("Door", "file:clip.mp4").id
+    resting = house.add("Resting", "file:clip.mp4", enabled=False).id
+    house.start()
+    house.until_state(first, CameraState.LIVE)
+    house.until_state(resting, CameraState.DISABLED)
+    second = house.add("Window", "file:clip.mp4").id
+    house.until_state(second, CameraState.LIVE)
+
+    # Changed: the old epoch ends before the new one begins.
+    with writing(house.engine) as connection:
+        connection.execute(update(CameraRow).where(CameraRow.id == first).values(version=2, min_face_px=50))
+    until(lambda: any(sample.epoch == 2 for sample in house.samples(first)))
+    order = [message for message in house.of(first) if isinstance(message, Begin | End)]
+    assert [(type(message), message.epoch) for message in order] == [(Begin, 1), (End, 1), (Begin, 2)]
+    assert isinstance(order[2], Begin)
+    assert order[2].min_face_px == 50
+
+    house.sites.archive_camera(second)
+    until(lambda: any(isinstance(message, End) for message in house.of(second)))
+    house.stop()
+    assert house.of(resting) == []
+    for camera, epochs in ((first, (1, 2)), (second, (1,))):
+        for epoch in epochs:
+            ends = [end for end in house.of(camera) if isinstance(end, End) and end.epoch == epoch]
+            assert len(ends) == 1
+            assert numbers(house.of(camera), epoch) == list(range(ends[0].seq))
+
+
+def test_a_bus_that_lost_what_it_held_gets_new_beginnings(house: House, clip: Callable[..., Path], redis: str) -> None:
+    clip(30)
+    camera = house.add("Door", "file:clip.mp4").id
+    house.start()
+    house.until_state(camera, CameraState.LIVE)
+    house.messages()
+    house._after = "0-0"
+    client = redis_client.Redis.from_url(redis)
+    client.flushall()
+    client.close()
+    until(lambda: any(isinstance(message, Begin) and message.epoch == 2 for message in house.messages()))
+    until(lambda: any(sample.epoch == 2 for sample in house.samples(camera)))
+
+
+# --- cameras in the network ---
+
+
+def test_a_camera_that_goes_away_and_comes_back_is_followed(house: House, clip: Callable[..., Path]) -> None:
+    with RtspServer({"door": clip(2)}, user="guard", password=PASSWORD) as server, capture_logs() as logs:
+        camera = house.add("Door", server.url("door")).id
+        house.start()
+        live = house.until_state(camera, CameraState.LIVE)
+        assert live.clock == "arrival"
+        until(lambda: 20 < (house.status(camera) or live).fps_in < 30)
+
+        server.refuse(True)
+        server.drop_clients("door")
+        away = house.until_state(camera, CameraState.BACKING_OFF, StateReason.REFUSED)
+        assert away.since_ns > live.since_ns
+        # While it is away, moments without a picture tell the aggregator that time goes on.
+        until(lambda: sum(isinstance(one, Result) and one.failed is not None for one in house.samples(camera)) >= 2)
+
+        server.refuse(False)
+        back = house.until_state(camera, CameraState.LIVE)
+        assert back.since_ns > away.since_ns
+        seen = len(house.samples(camera))
+        until(lambda: len(house.samples(camera)) > seen + 5)
+        assert house.stop() < 1.5
+    samples = house.samples(camera)
+    assert {sample.epoch for sample in samples} == {1}
+    assert numbers(house.of(camera), 1) == list(range(len(samples)))
+    times = [sample.at_ns for sample in samples]
+    assert times == sorted(times)
+    # The first picture after the gap is seen as a whole.
+    gap = max(index for index, sample in enumerate(samples) if isinstance(sample, Result) and sample.failed)
+    assert samples[gap + 1].look is Look.FULL
+    assert any(entry["event"] == "camera is away" and entry["reason"] == "refused" for entry in logs)
+    assert PASSWORD not in str(logs)
+
+
+def test_a_wrong_password_is_said_and_tried_rarely(house: House, clip: Callable[..., Path]) -> None:
+    with RtspServer({"door": clip(1)}, user="guard", password=PASSWORD) as server, capture_logs() as logs:
+        camera = house.add("Door", server.url("door").replace(PASSWORD, "secret")).id
+        house.start()
+        first = house.until_state(camera, CameraState.BACKING_OFF, StateReason.WRONG_PASSWORD)
+        silences = len(house.samples(camera))
+        until(lambda: len(house.samples(camera)) > silences + 1)
+        assert house.status(camera) == first
+        house.stop()
+    assert sum(entry["event"] == "camera is away" for entry in logs) == 1
+    assert "secret" not in str(logs)
+
+
+def test_other_cameras_go_on_while_one_hangs(house: House, clip: Callable[..., Path]) -> None:
+    clip(30)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = house.add("Silent", f"rtsp://127.0.0.1:{silent.getsockname()[1]}/door").id
+        door = house.add("Door", "file:clip.mp4").id
+        house.start()
+        house.until_state(door, CameraState.LIVE)
+        house.until_state(hanging, CameraState.CONNECTING)
+        # Stopping does not wait for a connection that is being made, and the epoch ends all the same.
+        assert house.stop() < 2.5
+        assert any(isinstance(message, End) for message in house.of(hanging))
+        house.start()
+        house.until_state(hanging, CameraState.BACKING_OFF, StateReason.TIMEOUT)
+        assert house.until_state(door, CameraState.LIVE).fps_in > 20
+
+
+def test_a_camera_that_stalls_is_seen_as_away_before_it_is_given_up(
+    house: House, clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RtspServer({"door": clip(2)}) as server:
+        camera = house.add("Door", server.url("door")).id
+        house.start()
+        house.until_state(camera, CameraState.LIVE)
+        held = threading.Event()
+        released = threading.Event()
+
+        def hold() -> None:
+            held.set()
+            released.wait(20)
+
+        # Its loop stands still, as that of a camera that is overheating.
+        assert server._loop is not None
+        server._loop.call_soon_threadsafe(hold)
+        held.wait(5)
+        house.until_state(camera, CameraState.STALLED)
+        house.until_state(camera, CameraState.BACKING_OFF, StateReason.TIMEOUT)
+        released.set()
+        house.until_state(camera, CameraState.LIVE)

@@ -1,0 +1,117 @@
+"""Workers as processes: `maskwatch serve`, places and settings they share."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.cli import run
+from infra.places import Places, database_url
+from infra.roles import partition_of
+from infra.settings import load_settings
+from infra.system.workers import Role, worker_commands, worker_environment, worker_names
+from storage.bus import Bus
+from storage.errors import UsageError
+from storage.frames import create_store
+from tests.test_supervisor import until
+
+MASKWATCH = str(Path(sys.executable).parent / "maskwatch")
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKWATCH_REDIS_URL", "")
+    assert load_settings().redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("frames_mib", "15"), ("partitions", "0"), ("partitions", "65"), ("live_backlog", "0"), ("frames_mib", "much")],
+)
+def test_settings_out_of_range_are_wrong_calls(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"MASKWATCH_{name.upper()}", value)
+    with pytest.raises(UsageError, match=name):
+        load_settings()
+
+
+def test_two_ways_to_one_data_folder_lead_to_one_place_in_shared_memory(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    direct, linked, other = (
+        Places.of(load_settings(data_dir=tmp_path / name)).shared for name in ("data", "link", "other")
+    )
+    assert direct == linked
+    assert direct != other
+    assert direct.name.startswith(f"maskwatch-{os.getuid()}-")
+
+
+def test_every_setting_reaches_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty or lower-case variable of the person's must not speak over what the supervisor says."""
+    settings = load_settings(data_dir=tmp_path, fps=7.5, partitions=3, database_url="postgresql://me:pw@db/mw")
+    monkeypatch.setenv("maskwatch_fps", "2")
+    environment = worker_environment(settings, Places.of(settings), "redis://host", "run")
+    for name in [name for name in os.environ if name.upper().startswith("MASKWATCH_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    expected = {"redis_url": "redis://host", "media_dir": tmp_path / "media"}
+    assert load_settings().model_dump() == settings.model_dump() | expected
+    assert database_url(load_settings()) == "postgresql://me:pw@db/mw"
+
+
+def test_there_is_an_aggregator_for_each_partition() -> None:
+    settings = load_settings(partitions=3)
+    names = [name for name, _ in worker_names(settings)]
+    assert names == ["ingest-0", "detect-0", "classify-0", "aggregate-0", "aggregate-1", "aggregate-2", "api-0"]
+    assert [partition_of(name, settings) for name in names[3:6]] == [0, 1, 2]
+    for wrong in ("aggregate-3", "aggregate", "aggregate-x"):
+        with pytest.raises(UsageError, match="aggregate-0 to aggregate-2"):
+            partition_of(wrong, settings)
+    part = worker_commands(settings, [Role.DETECT, Role.CLASSIFY])
+    assert [worker.name for worker in part] == ["detect-0", "classify-0"]
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "told"),
+    [
+        (["serve", "cook"], 2, "there is no role 'cook'"),
+        (["serve", "detect"], 2, "no Redis: set MASKWATCH_REDIS_URL"),
+        (["serve", "api", "--host", "192.0.2.1"], 2, "this machine alone"),
+        (["up", "--host", "::"], 2, "this machine alone"),
+        (["up", "--port", "65536"], 2, ""),
+    ],
+)
+def test_calls_that_can_t_work_are_told(
+    call: list[str], status: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(call) == status
+    error = capsys.readouterr().err
+    assert told in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("role", ["classify", "aggregate", "ingest"])
+def test_a_role_served_alone_beats_and_stops_when_asked(role: str, redis: str, tmp_path: Path) -> None:
+    settings = load_settings(redis_url=redis)
+    places = Places.of(settings)
+    places.shared.mkdir(mode=0o700)
+    environment = os.environ | {"MASKWATCH_REDIS_URL": redis}
+    bus = Bus(redis)
+    try:
+        create_store(places.frames, 16)
+        places.data.mkdir()
+        with subprocess.Popen(
+            [MASKWATCH, "serve", role], env=environment, stderr=subprocess.PIPE, text=True
+        ) as process:
+            until(lambda: f"{role}-0" in bus.heartbeats() or process.poll() is not None)
+            process.send_signal(signal.SIGTERM)
+            _, told = process.communicate(timeout=10)
+        assert process.returncode == 0, told
+        assert [json.loads(line)["event"] for line in told.splitlines()][-1] == "stopped"
+    finally:
+        bus.close()
+        places.frames.unlink()
+        places.shared.rmdir()

@@ -1,0 +1,314 @@
+"""Buildings, zones and cameras: what is accepted, what is refused and how, and what stays when they go."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from storage.database.addresses import check_address, media_path
+from storage.database.records import Camera, NewCamera, Policy, Region, shown_address
+from storage.database.sites import Sites
+from storage.errors import ConflictError, InvalidError, NotFoundError
+from storage.words import Label
+from tests.postgres import database_fixture, postgres_fixture  # noqa: F401
+
+URL = "rtsp://user:secret@10.0.0.5/1"
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """A media root with one clip, and a file beside the root."""
+    root = tmp_path / "media"
+    (root / "clips").mkdir(parents=True)
+    (root / "clips" / "front door.mp4").write_bytes(b"clip")
+    (tmp_path / "outside.mp4").write_bytes(b"clip")
+    return root
+
+
+@pytest.fixture
+def sites(database: Engine, media: Path) -> Sites:
+    return Sites(database, media)
+
+
+def test_a_building_is_set_up_and_found_again(sites: Sites) -> None:
+    policy = Policy(labels=(Label.WITHOUT_MASK,), dwell_s=2.5)
+    north = sites.add_building(" North ", "Europe/Berlin", retention_days=7, policy=policy)
+    south = sites.add_building("South", "UTC", building_id="south-1")
+    assert (north.id, north.name, north.timezone, north.retention_days) == ("b1", "North", "Europe/Berlin", 7)
+    assert north.policy == policy
+    assert south.policy == Policy()
+    assert sites.buildings() == [north, south]
+    assert sites.building("b1") == north
+
+
+def test_the_default_building_is_the_only_one(sites: Sites) -> None:
+    assert sites.default_building() is None
+    north = sites.add_building("North", "UTC")
+    assert sites.default_building() == north
+    sites.add_building("South", "UTC")
+    assert sites.default_building() is None
+    sites.remove_building("b2")
+    assert sites.default_building() == north
+
+
+@pytest.mark.parametrize(
+    ("name", "timezone", "identifier", "days", "message"),
+    [
+        ("", "UTC", None, 30, "the name of a building has 1 to 200 printable characters"),
+        ("a\x00b", "UTC", None, 30, "the name of a building"),
+        ("x" * 201, "UTC", None, 30, "the name of a building"),
+        ("North", "Mars/Olympus", None, 30, "no IANA time zone: give a name such as Europe/Berlin"),
+        ("North", "../../etc/passwd", None, 30, "no IANA time zone"),
+        ("North", "", None, 30, "no IANA time zone"),
+        ("North", "UTC", "a b", 30, "'a b' is no identifier: it has 1 to 40 letters"),
+        ("North", "UTC", "", 30, "is no identifier"),
+        ("North", "UTC", "ä", 30, "is no identifier"),
+        ("North", "UTC", "x" * 41, 30, "is no identifier"),
+        ("North", "UTC", "b1\n", 30, "is no identifier"),
+        ("North", "UTC", None, 0, "retention is 1 to 36500 days, not 0"),
+    ],
+)
+def test_a_building_that_cannot_be(
+    sites: Sites, name: str, timezone: str, identifier: str | None, days: int, message: str
+) -> None:
+    with pytest.raises(InvalidError, match=message):
+        sites.add_building(name, timezone, building_id=identifier, retention_days=days)
+    assert sites.buildings() == []
+
+
+def test_names_and_identifiers_are_given_once(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    with pytest.raises(ConflictError, match="'North' is in use by b1"):
+        sites.add_building("North", "UTC")
+    with pytest.raises(ConflictError, match="identifier b1 is in use"):
+        sites.add_building("South", "UTC", building_id="b1")
+    zone = sites.add_zone("b1", "Hall")
+    assert (zone.id, sites.zones("b1")) == ("z1", [zone])
+    with pytest.raises(ConflictError, match="already has a zone named 'Hall'"):
+        sites.add_zone("b1", "Hall")
+    sites.add_building("South", "UTC")
+    assert sites.add_zone("b2", "Hall").id == "z2"
+
+
+def test_a_removed_building_frees_its_name_but_not_its_identifier(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    gone = sites.remove_building("b1")
+    assert gone.archived_at_ns is not None
+    assert sites.buildings() == []
+    assert sites.building("b1") == sites.remove_building("b1") == gone
+    assert sites.add_building("North", "UTC").id == "b2"
+    assert [building.id for building in sites.buildings(archived=True)] == ["b1", "b2"]
+    with pytest.raises(ConflictError, match="in use, or was before"):
+        sites.add_building("Old", "UTC", building_id="b1")
+    with pytest.raises(NotFoundError, match="'b1' was removed"):
+        sites.add_camera(NewCamera("Door", "b1", URL))
+
+
+def test_a_building_with_cameras_stays_until_they_are_removed(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    sites.add_camera(NewCamera("Door", "b1", URL))
+    with pytest.raises(ConflictError, match=r"b1 still has cameras \(c1\): remove them first"):
+        sites.remove_building("b1")
+    sites.archive_camera("c1")
+    assert sites.remove_building("b1").archived_at_ns is not None
+
+
+def test_a_camera_is_registered_with_everything(sites: Sites) -> None:
+    sites.add_building("North", "UTC", policy=Policy(dwell_s=3.0))
+    sites.add_zone("b1", "Hall")
+    region = Region("watch", ((0.1, 0.2), (0.9, 0.2), (0.9, 1.0)))
+    given = NewCamera(
+        "Door", "b1", URL, "z1", "rtsp://10.0.0.5/2", False, False, 2.5, 40, (region,), Policy(dwell_s=0.0), "door"
+    )
+    made = sites.add_camera(given)
+    for field in given.__struct_fields__:
+        assert getattr(made, field) == getattr(given, field)
+    assert (made.version, made.epoch, made.run, made.archived_at_ns) == (1, 0, None, None)
+    plain = sites.add_camera(NewCamera("Gate", "b1", "file:clips/front%20door.mp4"))
+    assert (plain.id, plain.policy.dwell_s, plain.enabled, plain.counts) == ("c1", 3.0, True, True)
+    assert sites.cameras() == [made, plain]
+    assert sites.camera("door") == made
+
+
+def test_an_archived_camera_is_kept_but_not_listed(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    sites.add_camera(NewCamera("Door", "b1", URL))
+    gone = sites.archive_camera("c1")
+    assert gone.archived_at_ns is not None
+    assert gone.version == 2
+    assert sites.archive_camera("c1") == gone
+    assert sites.cameras() == []
+    assert sites.cameras(archived=True) == [gone]
+    assert sites.add_camera(NewCamera("Door", "b1", URL)).id == "c2"
+
+
+@pytest.mark.parametrize(
+    ("camera", "message"),
+    [
+        (NewCamera("", "b1", URL), "the name of a camera"),
+        (NewCamera("Door", "b1", URL, analyze_fps=0.0), "0.01 to 120 samples a second"),
+        (NewCamera("Door", "b1", URL, analyze_fps=float("nan")), "0.01 to 120 samples a second"),
+        (NewCamera("Door", "b1", URL, min_face_px=4), "smallest face is 8 to 1000 px"),
+        (NewCamera("Door", "b1", URL, id="x" * 25), "1 to 24 letters"),
+        (NewCamera("Door", "b1", URL, policy=Policy(dwell_s=-1.0)), "dwell time is 0 to 3600 s"),
+        (NewCamera("Door", "b1", URL, policy=Policy(labels=())), "labels of a policy"),
+        (NewCamera("Door", "b1", URL, policy=Policy(labels=(Label.UNKNOWN,))), "labels of a policy"),
+        (NewCamera("Door", "b1", URL, regions=(Region("watch", ((0.0, 0.0), (1.0, 1.0))),)), "3 to 64 points"),
+        (NewCamera("Door", "b1", URL, regions=(Region("watch", ((0.0, 0.0), (1.0, 1.0), (2.0, 0.0))),)), "shares"),
+        (NewCamera("Door", "b1", URL, substream_url="ftp://x/y"), "unknown kind"),
+    ],
+)
+def test_a_camera_that_cannot_be(sites: Sites, camera: NewCamera, message: str) -> None:
+    sites.add_building("North", "UTC")
+    with pytest.raises(InvalidError, match=message):
+        sites.add_camera(camera)
+    assert sites.cameras() == []
+
+
+def test_what_does_not_exist_is_said_so(sites: Sites) -> None:
+    for attempt in (
+        lambda: sites.building("b1"),
+        lambda: sites.remove_building("b1"),
+        lambda: sites.zones("b1"),
+        lambda: sites.add_zone("b1", "Hall"),
+        lambda: sites.add_camera(NewCamera("Door", "b1", URL)),
+        lambda: sites.camera("c1"),
+        lambda: sites.archive_camera("c1"),
+        lambda: sites.begin_epoch("c1", "r1", 1),
+    ):
+        with pytest.raises(NotFoundError, match="there is no"):
+            attempt()
+    sites.add_building("North", "UTC")
+    sites.add_building("South", "UTC")
+    sites.add_zone("b2", "Hall")
+    with pytest.raises(NotFoundError, match="building b1 has no zone 'z1'"):
+        sites.add_camera(NewCamera("Door", "b1", URL, "z1"))
+
+
+def test_every_start_is_a_new_epoch_and_a_run_keeps_its_beginning(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    sites.add_camera(NewCamera("Door", "b1", URL))
+    starts = [sites.begin_epoch("c1", run, now_ns) for run, now_ns in (("r1", 10), ("r1", 20), ("r2", 30), ("r2", 40))]
+    assert [(start.epoch, start.playing_since_ns) for start in starts] == [(1, 10), (2, 10), (3, 30), (4, 30)]
+    camera = sites.camera("c1")
+    # Beginning an epoch changes nothing that ingest would have to start anew for.
+    assert (camera.epoch, camera.run, camera.playing_since_ns, camera.version) == (4, "r2", 30, 1)
+
+
+def test_people_who_add_at_once_get_an_identifier_each(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    barrier = threading.Barrier(4)
+
+    def add(number: int) -> None:
+        barrier.wait(10)
+        for index in range(5):
+            sites.add_camera(NewCamera(f"Door {number}-{index}", "b1", URL))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(int(camera.id[1:]) for camera in sites.cameras()) == list(range(1, 21))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://10.0.0.5/1",
+        "RTSPS://user:secret@camera.local:322/stream?channel=1",
+        "http://[fe80::1]:8080/video",
+        "https://kamera-süd.example/live",
+        "rtsp://us%40er:p%2Fw@host/",
+        "file:clips/front%20door.mp4",
+    ],
+)
+def test_an_address_that_a_camera_may_have(media: Path, url: str) -> None:
+    check_address(url, media)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "1 to 2048 characters"),
+        ("rtsp://" + "x" * 2048, "1 to 2048 characters"),
+        ("10.0.0.5", "unknown kind: give rtsp://"),
+        ("ftp://user:secret@host/", "unknown kind"),
+        ("javascript:alert(1)", "unknown kind"),
+        ("concat:a|b", "unknown kind"),
+        ("/etc/passwd", "unknown kind"),
+        ("rtsp:///path", "names no host"),
+        ("rtsp:10.0.0.5", "names no host"),
+        ("http://-o/x", "names no host"),
+        ("http://a;b/x", "names no host"),
+        ("http://[::1", "can't be read"),
+        ("rtsp://user:secret/1@host/", "can't be read"),
+        ("http://host:99999/", "can't be read"),
+        ("rtsp://ho st/", "spaces, control characters"),
+        ("rtsp://host/\n", "spaces, control characters"),
+        ("rtsp://user:secret@good\\@evil/", "backslashes"),
+        ("rtsp://host/\x00", "control characters"),
+    ],
+)
+def test_an_address_that_no_camera_has(media: Path, url: str, message: str) -> None:
+    with pytest.raises(InvalidError, match=message) as error:
+        check_address(url, media)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("file:clips/none.mp4", "there is no such file under the media root"),
+        ("file:clips", "there is no such file"),
+        ("file:../outside.mp4", "is not under the media root"),
+        ("file:..%2Foutside.mp4", "is not under the media root"),
+        ("file:///etc/passwd", "is not under the media root"),
+        ("file:///etc/there-is-none", "is not under the media root"),
+        ("file:clips/link.mp4", "is not under the media root"),
+        ("file://host/clips/x.mp4", "names no file"),
+        ("file:clips/x.mp4?y", "names no file"),
+        ("file:", "no usable file name"),
+        ("file:a%00b", "no usable file name"),
+        ("file:loop.mp4", "can't be looked up|no such file"),
+        ("file:" + "x" * 400, "can't be looked up|no such file"),
+    ],
+)
+def test_files_stay_under_the_media_root(media: Path, url: str, message: str) -> None:
+    (media / "clips" / "link.mp4").symlink_to(media.parent / "outside.mp4")
+    (media / "loop.mp4").symlink_to("loop.mp4")
+    with pytest.raises(InvalidError, match=message):
+        media_path(url, media)
+
+
+def test_a_file_is_named_below_the_root_or_by_its_whole_path(media: Path, tmp_path: Path) -> None:
+    clip = media / "clips" / "front door.mp4"
+    assert media_path("file:clips/front%20door.mp4", media) == clip
+    assert media_path(clip.as_uri(), media) == clip
+    (tmp_path / "link").symlink_to(media)
+    assert media_path("file:clips/front%20door.mp4", tmp_path / "link") == clip
+    with pytest.raises(InvalidError, match="no media root is set"):
+        media_path("file:clips/front%20door.mp4", None)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://user:secret@10.0.0.5/1", "rtsp://user:***@10.0.0.5/1"),
+        ("rtsp://:secret@10.0.0.5/1", "rtsp://:***@10.0.0.5/1"),
+        ("rtsp://user:sec:r@et@10.0.0.5/1", "rtsp://user:***@10.0.0.5/1"),
+        ("http://h/x?user=a&password=secret&n=1", "http://h/x?user=a&password=***&n=1"),
+        ("http://h/x?token=secret#top", "http://h/x?token=***#top"),
+        ("rtsp://10.0.0.5:554/a@b", "rtsp://10.0.0.5:554/a@b"),
+        ("file:clips/x.mp4", "file:clips/x.mp4"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
+
+
+def test_a_camera_in_a_log_shows_no_password() -> None:
+    camera = Camera("c1", "Door", "b1", None, URL, URL, True, True, 5.0, 24, (), Policy(), 1, 0)
+    assert camera.shown_url == camera.shown_substream_url == "rtsp://user:***@10.0.0.5/1"
+    assert "secret" not in f"{camera} {camera!r} {NewCamera('Door', 'b1', URL)!r}"

@@ -1,0 +1,87 @@
+"""`maskwatch up`: the whole system as a person starts, troubles and stops it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from infra.places import Places
+from infra.settings import load_settings
+from infra.system.claim import processes_of
+from infra.system.workers import Role
+from storage.bus import Bus
+from tests.test_supervisor import until
+
+MASKWATCH = str(Path(sys.executable).parent / "maskwatch")
+BACK_S = 3.0
+
+
+class Up:
+    """A running `maskwatch up`."""
+
+    def __init__(self) -> None:
+        self.places = Places.of(load_settings())
+        self.process = subprocess.Popen([MASKWATCH, "up", "--port", "0"], stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        self.told = ""
+        for line in self.process.stderr:
+            self.told += line
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                self.url = found.group()
+                break
+        self.run = str(json.loads(self.places.run.read_bytes())["run"])
+
+    def stopped_by(self, number: signal.Signals) -> str:
+        """Ask it to stop, and give what it has told since it was ready."""
+        self.process.send_signal(number)
+        began_s = time.monotonic()
+        told = self.process.communicate(timeout=10)[1]
+        assert time.monotonic() - began_s < 5.0
+        assert self.process.returncode == 0
+        assert processes_of(self.run) == []
+        assert not self.places.shared.exists()
+        return told
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Up]:
+    # As on a person's machine: what Python has compiled once it keeps, and loads in a third of the time.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    up = Up()
+    try:
+        yield up
+    finally:
+        up.process.kill()
+        up.process.communicate()
+
+
+def test_it_answers_says_what_it_is_doing_and_stops_when_asked(system: Up) -> None:
+    with urllib.request.urlopen(f"{system.url}/api/v1/health/ready", timeout=5) as answer:  # noqa: S310 ours
+        assert json.load(answer)["status"] == "ready"
+    assert system.told.splitlines()[0] == "starting"
+    second = subprocess.run([MASKWATCH, "up", "--port", "0"], capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert re.search(rf"another Maskwatch runs on .* \(process {system.process.pid}\)", second.stderr)
+    assert system.stopped_by(signal.SIGINT).splitlines() == ["stopping", "stopped"]
+
+
+def test_whichever_worker_is_killed_is_back_within_3_s(system: Up) -> None:
+    names = [f"{role}-0" for role in Role]
+    with closing(Bus(f"unix://{system.places.socket}")) as bus:
+        for name in names:
+            pid = bus.heartbeats()[name].pid
+            os.kill(pid, signal.SIGKILL)
+            died_s = time.monotonic()
+            until(lambda name=name, pid=pid: bus.heartbeats()[name].pid != pid)  # type: ignore[misc]
+            assert time.monotonic() - died_s < BACK_S
+    told = system.stopped_by(signal.SIGTERM)
+    assert [f"{name} was ended by SIGKILL" in told for name in names] == [True] * len(names)

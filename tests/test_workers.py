@@ -1,0 +1,155 @@
+"""Footage through real workers and a real Redis gives the report that one process gives, whatever happens to the workers."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from infra.analysis import Analyzer
+from infra.demo.clips import write_clip
+from infra.demo.script import small_clip
+from infra.footage import analyze_footage
+from infra.settings import Settings, load_settings
+from infra.through_workers import Workers
+from storage.bus import Bus
+from storage.report import Report, Timing, to_json
+from storage.snapshots import SnapshotFolder
+
+KILLS = 50 if os.environ.get("MASKWATCH_PROOF") else 25
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "corridor.mp4"
+    write_clip(small_clip(960, 540, 10.0, 3), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    folder = tmp_path_factory.mktemp("snapshots")
+    with Analyzer(load_settings()) as analyzer:
+        report = analyze_footage(clip, analyzer, SnapshotFolder(folder)).report
+    assert report.events
+    return report
+
+
+def told(report: Report) -> str:
+    return to_json(msgspec.structs.replace(report, timing=Timing(0, 0, 0, 0)))
+
+
+def through_workers(clip: Path, folder: Path, settings: Settings | None = None) -> Report:
+    with Workers(settings or load_settings()) as workers:
+        return workers.analyze(clip, SnapshotFolder(folder)).report
+
+
+def test_the_report_is_the_one_of_a_single_process_byte_for_byte(
+    clip: Path, undisturbed: Report, tmp_path: Path
+) -> None:
+    with Workers(load_settings()) as workers:
+        first = workers.analyze(clip, SnapshotFolder(tmp_path))
+        again = workers.analyze(clip, SnapshotFolder(tmp_path))
+    assert told(first.report) == told(undisturbed)
+    assert told(again.report) == told(undisturbed)
+    named = {event.snapshot for event in undisturbed.events}
+    assert {f"snapshots/{file.name}" for file in tmp_path.iterdir()} == named
+
+
+@contextmanager
+def killing(workers: Workers, seed: int) -> Iterator[list[str]]:
+    """Kill a random worker at random moments; gives the names of the killed."""
+    dice, killed, over = random.Random(seed), [], threading.Event()  # noqa: S311
+    bus = Bus(workers.system.redis_url)
+
+    def kill() -> None:
+        while not over.wait(dice.uniform(0.0, 2.0)):
+            # Whoever has not come up has nothing in hand that could get lost; killing it would only take longer.
+            working = bus.heartbeats()
+            name, pid = dice.choice(sorted(workers.system.pids().items()))
+            if name in working and working[name].pid == pid:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(name)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
+        bus.close()
+
+
+@pytest.mark.slow
+def test_workers_killed_at_random_moments_change_nothing(clip: Path, undisturbed: Report, tmp_path: Path) -> None:
+    killed: list[str] = []
+    run = 0
+    while len(killed) < KILLS:
+        run += 1
+        with Workers(load_settings()) as workers, killing(workers, run) as now:
+            report = workers.analyze(clip, SnapshotFolder(tmp_path / str(run))).report
+        assert told(report) == told(undisturbed), f"after {now}"
+        killed += now
+    assert set(killed) == {"detect-0", "classify-0", "aggregate-0"}
+
+
+@pytest.mark.slow
+def test_a_redis_that_is_killed_makes_it_begin_anew(clip: Path, undisturbed: Report, tmp_path: Path) -> None:
+    with Workers(load_settings()) as workers:
+        pid = workers.system.pids()["redis"]
+
+        def kill(done_s: float, _: float | None) -> None:
+            if done_s > 4.0:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+        report = workers.analyze(clip, SnapshotFolder(tmp_path), progress=kill).report
+    assert told(report) == told(undisturbed)
+
+
+BROKEN = """
+import os, signal
+from storage.messages import {kind}
+
+def broken(self, real={kind}.{method}):
+    sample = getattr(self, "sample", self)
+    if sample.seq == 17:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self)
+
+{kind}.{method} = broken
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("role", "kind", "method"), [("detect", "Sample", "active"), ("classify", "Found", "arrays")])
+def test_a_sample_that_ends_its_worker_each_time_is_set_aside_alone(
+    role: str,
+    kind: str,
+    method: str,
+    clip: Path,
+    undisturbed: Report,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BROKEN.format(kind=kind, method=method))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    started_s = time.monotonic()
+    report = through_workers(clip, tmp_path / "snapshots")
+    assert time.monotonic() - started_s < 90
+    assert report.errors == (f"the sample at 3.400 s was set aside: {role}: it ended its worker 4 times",)
+    assert report.frames_analyzed == undisturbed.frames_analyzed
+
+    def without(each: Report) -> list[list[object]]:
+        return [[box for box in track.boxes if box[0] != 3.4] for track in each.tracks]
+
+    assert without(report) == without(undisturbed)
+    assert [track.label for track in report.tracks] == [track.label for track in undisturbed.tracks]
