@@ -56,7 +56,7 @@ demo: $(VENV)/.demo
 	$(BIN)/maskwatch demo $(if $(DURATION),--duration $(DURATION))
 
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.dev $(VENV)/.train
 	$(BIN)/pytest -m slow

@@ -88,7 +88,7 @@ def _again(bench: Bench[T], body: T, deaths: int) -> Outcome:
 def _done(bench: Bench[T], bodies: Sequence[T]) -> list[Outcome]:
     try:
         return [bench.work(bodies)]
-    except Exception as error:  # noqa: BLE001 whatever a library raises over a picture is that picture's fault
+    except Exception as error:
         if len(bodies) > 1:
             return [outcome for body in bodies for outcome in _done(bench, [body])]
         log.exception("sample set aside")

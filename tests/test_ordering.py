@@ -61,9 +61,7 @@ class Reader:
     def stored(self) -> "Reader":
         """The same, read back from the database."""
         state = msgspec.msgpack.decode(msgspec.msgpack.encode(self.state), type=CameraState)
-        story = Story(
-            dict(self.story.tracks), dict(self.story.events), list(self.story.sightings), self.story.pictures
-        )
+        story = Story(dict(self.story.tracks), dict(self.story.events), list(self.story.sightings), self.story.pictures)
         return Reader(state, story, list(self.released), self.lost, list(self.order))
 
 
