@@ -25,7 +25,7 @@ FOLDER: Final = "bench"
 QUIET_CORES: Final = 0.15
 """From here on other work shows in the figures: it costs caches and clock rate, not only time."""
 
-KNOWN: Final = ("kernels", "pipeline", "classifier")
+KNOWN: Final = ("kernels", "pipeline", "classifier", "system")
 LATER: Final = ("cameras", "api")
 
 
@@ -70,6 +70,13 @@ def _measured(
     if name == "classifier":
         with progress_bar(title) as progress:
             return run_classifier(settings, keras, progress)
+    if name == "system":
+        from infra.bench.system import run_system
+        from infra.log import log_to_nowhere
+
+        log_to_nowhere()
+        with progress_bar(title) as progress:
+            return run_system(settings, folder / "system", progress)
     if name == "kernels":
         path = footage or busy_footage(folder, KERNEL_SECONDS if seconds is None else seconds)
         with progress_bar(title) as progress:
@@ -84,12 +91,14 @@ def _measured(
 
 def _check(name: str, seconds: float | None, footage: Path | None, keras: Path | None) -> None:
     if name in LATER:
-        raise UsageError(f"bench {name} is not there yet: needs the running system; there are {', '.join(KNOWN)}")
+        raise UsageError(f"bench {name} is not there yet; there are {', '.join(KNOWN)}")
     if name not in KNOWN:
         raise UsageError(f"no benchmark is called {name!r}: choose one of {', '.join(KNOWN)}")
     if keras is not None and name != "classifier":
         raise UsageError(f"--keras is for `bench classifier`, not for {name}")
     if name == "classifier" and not (seconds is None and footage is None):
         raise UsageError("bench classifier measures no footage: leave --seconds and --footage out")
+    if name == "system" and not (seconds is None and footage is None):
+        raise UsageError("bench system plays the demo's cameras: leave --seconds and --footage out")
     if seconds is not None and footage is not None:
         raise UsageError("--seconds is for footage that is made; --footage FILE has its own length: give one of them")

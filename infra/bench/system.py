@@ -1,0 +1,140 @@
+"""The running system with the demo's two cameras: how soon it looks, what it takes, how soon a killed worker is back."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+
+from infra.bench.report import Measurement, figure
+from infra.demo.live import closing_engine, demo_settings, found, set_up
+from infra.demo.prepared import prepared_clips
+from infra.footage import Progress
+from infra.scoring import added
+from infra.settings import Settings
+from infra.supervisor import TURN_S, System
+from infra.system.workers import Role
+from storage.bus import Bus
+from storage.database.engine import reading
+from storage.database.models import CameraStateRow
+from storage.errors import SetupError
+
+SECONDS: Final = 50.0
+"""The clips take 40; people are waited for another 7."""
+
+SETTLED_S: Final = 20.0
+"""Memory is measured with people in view, once everything has warmed up."""
+
+LIMIT_S: Final = 60.0
+KILLED: Final = (Role.INGEST, Role.DETECT, Role.CLASSIFY, Role.AGGREGATE, Role.API)
+
+
+def run_system(settings: Settings, folder: Path, progress: Progress) -> list[Measurement]:
+    """Play the demo's clips as live cameras, then kill each worker once.
+
+    Args:
+        settings: of the system, save its folders.
+        folder: for the clips, and the system's own data.
+        progress: told how far it is.
+
+    Raises:
+        SetupError: something did not come up in time.
+    """
+    truths = prepared_clips(folder)
+    own = demo_settings(settings, folder)
+    set_up(own, truths)
+    started_s = time.monotonic()
+    with System(own, port=0, say=lambda _: None) as system:
+        _wait(system, lambda: _looked(own) == len(truths))
+        first_s = time.monotonic() - started_s
+        cpu_s, memory_mib, measured = _cpu_s(system), 0.0, time.monotonic()
+        while (played_s := time.monotonic() - started_s - first_s) < SECONDS:
+            system.check()
+            progress(played_s, SECONDS + LIMIT_S / 4)
+            if not memory_mib and played_s > SETTLED_S:
+                memory_mib = _memory_mib(system)
+            time.sleep(TURN_S)
+        cores = (_cpu_s(system) - cpu_s) / (time.monotonic() - measured)
+        truth = added([one.matching.score for one in found(own, truths)])
+        lost = _lost(own)
+        back = [_back(system, role, progress) for role in KILLED]
+    return [
+        figure("first_sample_s", first_s, "s"),
+        figure("memory_mib", memory_mib, "MiB"),
+        figure("cpu_cores", cores, "cores"),
+        figure("passages", truth.tracks, ""),
+        figure("right", truth.right, ""),
+        figure("missed_tracks", truth.missed, ""),
+        figure("invented_events", truth.invented_events, ""),
+        figure("counted_twice", truth.counted_twice, ""),
+        figure("dropped_samples", lost, ""),
+        *back,
+    ]
+
+
+def _back(system: System, role: Role, progress: Progress) -> Measurement:
+    """How long after its death a worker's successor beats for the first time."""
+    name = f"{role}-0"
+    bus = Bus(system.redis_url)
+    try:
+        _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid == system.pids().get(name))
+        killed = system.pids()[name]
+        os.kill(killed, signal.SIGKILL)
+        started_s = time.monotonic()
+        _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid != killed)
+        progress(SECONDS + 3.0 * KILLED.index(role), SECONDS + LIMIT_S / 4)
+        return figure(f"{role}_back_s", time.monotonic() - started_s, "s")
+    finally:
+        bus.close()
+
+
+def _wait(system: System, condition: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + LIMIT_S
+    while not condition():
+        system.check()
+        if time.monotonic() > until_s:
+            raise SetupError(f"the system did not come up within {LIMIT_S:g} s: see {system.places.logs}")
+        time.sleep(TURN_S / 5)
+
+
+def _looked(settings: Settings) -> int:
+    """Number of cameras of which a sample went all the way."""
+    with closing_engine(settings) as engine, reading(engine) as connection:
+        return len(connection.execute(select(CameraStateRow.camera_id).where(CameraStateRow.state != b"")).all())
+
+
+def _lost(settings: Settings) -> int:
+    with closing_engine(settings) as engine, reading(engine) as connection:
+        return sum(connection.execute(select(CameraStateRow.lost)).scalars())
+
+
+def _pids(system: System) -> list[int]:
+    return [os.getpid(), *system.pids().values()]
+
+
+def _memory_mib(system: System) -> float:
+    """What the system takes from the machine: of each process what is its own and its share of what is shared; and the
+    frame store, which is reserved as a whole.
+    """
+    own_kib = sum(_field(pid, "Pss") - _field(pid, "Pss_Shmem") for pid in _pids(system))
+    return own_kib / 1024 + system.places.frames.stat().st_size / 2**20
+
+
+def _field(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _cpu_s(system: System) -> float:
+    """Processor time of all processes so far; one that was replaced is missing."""
+    ticks = 0
+    for pid in _pids(system):
+        # The name, in brackets, may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
