@@ -6,14 +6,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from redis import Redis
 
 from infra.embedded import redis_command, redis_url, wait_for_socket
+from storage.bus import Bus
 
 PACK = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -79,6 +81,22 @@ def redis() -> Iterator[str]:
                 yield redis_url(socket)
             finally:
                 server.kill()
+
+
+@pytest.fixture
+def bus(redis: str) -> Iterator[Bus]:
+    """A bus of the test's own."""
+    bus = Bus(redis)
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def raw(redis: str) -> Iterator[Any]:
+    """Its Redis itself, as a stranger would use it."""
+    client = Redis.from_url(redis)
+    yield client
+    client.close()
 
 
 @pytest.fixture(autouse=True)

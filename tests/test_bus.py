@@ -59,21 +59,6 @@ def server() -> Iterator[Server]:
             server.kill()
 
 
-@pytest.fixture
-def bus(redis: str) -> Iterator[Bus]:
-    bus = Bus(redis)
-    yield bus
-    bus.close()
-
-
-@pytest.fixture
-def raw(redis: str) -> Iterator[Any]:
-    """Redis itself, as a stranger would use it."""
-    client = Redis.from_url(redis)
-    yield client
-    client.close()
-
-
 def sample(seq: int, camera: str = "c1") -> Sample:
     frame = FrameRef(1000 + seq, 6 * seq, 1080, 1920)
     return Sample(camera, 1, seq, seq * 200_000_000, Look.MOTION, 24, frame, bytes(20), 8, 20)

@@ -25,13 +25,6 @@ MS = 1_000_000
 
 
 @pytest.fixture
-def bus(redis: str) -> Iterator[Bus]:
-    bus = Bus(redis)
-    yield bus
-    bus.close()
-
-
-@pytest.fixture
 def frames(tmp_path: Path) -> Iterator[FrameStore]:
     create_store(tmp_path / "frames", 32)
     with FrameStore(tmp_path / "frames") as store:

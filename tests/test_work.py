@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from redis import Redis
 
 from storage.bus import Bus, BusError
 from storage.messages import Found, FrameRef, Look, Lost, Result, Sample
@@ -24,21 +23,6 @@ STREAM = "maskwatch:frames"
 LIMIT_S = 30.0
 
 Die = Callable[[str, str], None]
-
-
-@pytest.fixture
-def bus(redis: str) -> Iterator[Bus]:
-    bus = Bus(redis)
-    yield bus
-    bus.close()
-
-
-@pytest.fixture
-def raw(redis: str) -> Iterator[Any]:
-    """Redis itself, as a stranger would use it."""
-    client = Redis.from_url(redis)
-    yield client
-    client.close()
 
 
 def sample(seq: int) -> Sample:

@@ -22,7 +22,7 @@ from storage.bus import Bus
 from storage.report import Report, Timing, to_json
 from storage.snapshots import SnapshotFolder
 
-KILLS = 50 if os.environ.get("MASKWATCH_PROOF") else 25
+KILLS = 50
 
 
 @pytest.fixture(scope="module")
