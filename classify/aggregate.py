@@ -1,7 +1,8 @@
 """The `aggregate` role: one partition's messages in, facts in the database out, each exactly once.
 
-Facts, memory and position go into one transaction; pixels are released and the stream is trimmed only after it. Whatever
-happens before it (a kill, a full disk, a lost lease) is undone by beginning again at the position of the last one.
+Facts, memory and position go into one transaction; pixels are released and the stream is trimmed only after it. A kill or
+a lost lease before it is undone by beginning again at the position of the last one. While the database or the disk can't be
+written, facts gather in memory, pictures of events with them, and the stream is kept: nothing that was seen is lost.
 """
 
 import time
@@ -13,7 +14,7 @@ import structlog
 from numpy.typing import NDArray
 
 from classify.desk import Desk
-from classify.ordering import Stuck, Taken, give_up, stuck, take, turn_over
+from classify.ordering import Stuck, Taken, abandon, give_up, stuck, take, turn_over
 from storage.bus import Bus
 from storage.database.ledger import LeaseHeldError, LeaseLostError, Ledger
 from storage.errors import StorageError
@@ -29,11 +30,15 @@ BLOCK_MS: Final = 100
 COMMIT_S: Final = 0.1
 """Least time between two transactions: what arrives meanwhile shares one."""
 
+ABANDONED_S: Final = 60.0
+"""A live camera says something every second, even when it is away. One that has said nothing for so long is not watched
+any more: it was removed, or nobody is there to watch it."""
+
 SAMPLE_WAIT_S: Final = 5.0
 """A live camera's missing sample is waited for this long: a killed worker is back by then, and does it again."""
 
-EPOCH_WAIT_S: Final = 0.5
-"""What an ingest process left on its way when it was killed has arrived by then: its successor takes longer to start."""
+EPOCH_WAIT_S: Final = 1.0
+"""Once nothing has come of an old epoch for so long, what was left of it on its way when it ended has arrived."""
 
 RENEW_S: Final = 1.0
 RETRY_S: Final = 1.0
@@ -57,8 +62,13 @@ class Aggregator:
         restored = ledger.acquire(bus.identity(), time.time_ns())
         self._position = restored.position
         self._desk = Desk.restored(restored.states, restored.candidates)
+        self._written = restored.position
         self._stuck: dict[str, tuple[object, float]] = {}
+        self._heard_s: dict[str, float] = dict.fromkeys(self._desk.memories, time.monotonic())
         self._renewed_s = time.monotonic()
+        self._retry_s = 0.0
+        self.trouble: str | None = None
+        """Why nothing can be written just now."""
         # What the last transaction left to be done after it.
         frames.release(frame for memory in self._desk.memories.values() for frame in memory.released)
         bus.trim(partition, self._position)
@@ -68,23 +78,22 @@ class Aggregator:
         """Take in what has arrived, write it down, and say how many messages it was.
 
         Raises:
+            LeaseHeldError: likewise.
             LeaseLostError: another process has taken over; nothing was written.
-            StorageError: nothing was written.
             BusError: Redis is gone.
         """
         started_s = time.monotonic()
         entries = self._bus.read(self._partition, self._position, count=READ, block_ms=BLOCK_MS)
         for position, message in entries:
             self._position = position
+            self._heard_s[message.camera] = started_s
             self._put(message.camera, take(self._desk.memory(message.camera).camera, message))
         self._hurry()
-        if entries or not self._desk.empty:
-            self._commit()
+        if time.monotonic() >= self._retry_s:
+            self._write(unwritten=bool(entries) or self._position != self._written or not self._desk.empty)
+        if len(entries) < READ:
             # Frames are released by now; only then may what comes next wait for company.
-            time.sleep(max(0.0, min(COMMIT_S, started_s + COMMIT_S - time.monotonic())) if len(entries) < READ else 0.0)
-        elif time.monotonic() - self._renewed_s > RENEW_S:
-            self._ledger.renew(time.time_ns())
-            self._renewed_s = time.monotonic()
+            time.sleep(max(0.0, min(COMMIT_S, started_s + COMMIT_S - time.monotonic())) if entries else 0.0)
         return len(entries)
 
     def _put(self, camera: str, taken: Taken) -> None:
@@ -97,6 +106,8 @@ class Aggregator:
         now_s = time.monotonic()
         for camera, memory in self._desk.memories.items():
             state = memory.camera
+            if state.begun is not None and state.begun.live and now_s - self._heard_s[camera] > ABANDONED_S:
+                self._put(camera, abandon(state))
             reason = stuck(state)
             if reason is Stuck.NOTHING:
                 self._stuck.pop(camera, None)
@@ -108,10 +119,38 @@ class Aggregator:
             elif now_s - since_s > (SAMPLE_WAIT_S if reason is Stuck.SAMPLE else EPOCH_WAIT_S):
                 self._put(camera, give_up(state) if reason is Stuck.SAMPLE else turn_over(state))
 
+    def _write(self, *, unwritten: bool) -> None:
+        """Write down what there is, or at least keep the lease."""
+        try:
+            if self.trouble is not None:
+                self._resume()
+            if unwritten:
+                self._commit()
+            elif time.monotonic() - self._renewed_s > RENEW_S:
+                self._ledger.renew(time.time_ns())
+                self._renewed_s = time.monotonic()
+            self.trouble = None
+        except StorageError as error:
+            self.trouble, self._retry_s = str(error), time.monotonic() + RETRY_S
+            # Their pictures are taken: who sends more need not wait for this to be mended.
+            self._frames.release(self._desk.done_with())
+
+    def _resume(self) -> None:
+        """Take the lease again, and find out whether what seemed to fail was written after all."""
+        restored = self._ledger.acquire(self._bus.identity(), time.time_ns())
+        if restored.position != self._written:
+            raise LeaseLostError(f"partition {self._partition} has moved on: beginning again at its last transaction")
+
     def _commit(self) -> None:
-        batch = self._desk.finished(self._position, self._pixels, self._snapshots)
+        batch, pictures = self._desk.finished(self._position, self._pixels)
+        if pictures:
+            named = {key: self._snapshots.name(data) for key, data in pictures.items()}
+            self._ledger.announce({name: key[0] for key, name in named.items()}, time.time_ns())
+            for key, data in pictures.items():
+                self._snapshots.keep(data)
+                batch.snapshots[key] = (named[key], len(data))
         self._ledger.commit(batch, time.time_ns())
-        self._renewed_s = time.monotonic()
+        self._renewed_s, self._written = time.monotonic(), self._position
         self._frames.release(self._desk.cleared())
         self._bus.trim(self._partition, self._position)
         if batch.snapshots or batch.resets:
@@ -147,19 +186,19 @@ def run(make: Callable[[], Aggregator], pulse: Pulse) -> None:
     aggregator: Aggregator | None = None
     while not pulse.stopping:
         pulse.beat(done=done, trouble=trouble)
+        before, trouble = trouble, None
         try:
             aggregator = aggregator or make()
             done += aggregator.turn()
-            if trouble is not None:
-                log.warning("writing again", after=trouble)
-                trouble = None
+            trouble = aggregator.trouble
         except (LeaseHeldError, LeaseLostError) as error:
             log.warning("no lease", reason=str(error))
             aggregator = None
             pulse.wait(0.2)
         except StorageError as error:
-            # Nothing is lost: messages wait in the stream, pixels in the frame store, and older ones are shed by ingest.
-            if str(error) != trouble:
-                log.error("cannot write: facts wait until this is mended", reason=str(error))  # noqa: TRY400 a known cause
             aggregator, trouble = None, str(error)
             pulse.wait(RETRY_S)
+        if trouble is not None and trouble != before:
+            log.error("cannot write: facts wait until this is mended", reason=trouble)
+        elif trouble is None and before is not None and aggregator is not None:
+            log.warning("writing again", after=before)

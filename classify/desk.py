@@ -13,7 +13,7 @@ from classify.ordering import CameraState, Step, Taken
 from storage.database.ledger import Batch
 from storage.messages import Box, Changes, FrameRef, Look, Result
 from storage.paths import Seen, pack
-from storage.snapshots import SnapshotFolder, encode_snapshot
+from storage.snapshots import encode_snapshot
 
 PATH_PART: Final = 64
 """Sightings that are stored together; the rest waits in the camera's memory."""
@@ -63,6 +63,7 @@ class Desk:
     candidates: dict[tuple[str, int], bytes] = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
     _frames: dict[str, list[FrameRef]] = field(default_factory=dict)
+    _kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
     _pictures: dict[tuple[str, int], tuple[FrameRef, Box]] = field(default_factory=dict)
     _gone: set[tuple[str, int]] = field(default_factory=set)
     _dirty: set[str] = field(default_factory=set)
@@ -94,16 +95,15 @@ class Desk:
             self._note(camera, step)
         self._frames.setdefault(camera, []).extend(taken.frames)
 
-    def finished(self, position: str, pixels: Pixels, snapshots: SnapshotFolder) -> Batch:
-        """The facts since the last transaction; the pictures of events are on disk when this returns.
+    def finished(self, position: str, pixels: Pixels) -> tuple[Batch, dict[tuple[str, int], bytes]]:
+        """The facts since the last transaction, and the pictures of events that belong to them, as JPEG bytes.
+
+        Afterwards no pixels are needed any more. Where the facts can't be written, more may be put to them, and this be
+        called again.
 
         Args:
             position: in the results stream, up to which all is in it.
             pixels: gives the pictures; every one that is asked for is still held.
-            snapshots: where events' pictures go.
-
-        Raises:
-            StorageError: a picture can't be written.
         """
         batch = self.batch
         batch.position = position
@@ -111,10 +111,9 @@ class Desk:
             rgb = pixels(frame)
             if rgb is not None:
                 self.candidates[key] = batch.candidates[key] = encode_snapshot(rgb, box)
+        self._pictures = {}
         for key in [key for key in batch.events if key in self.candidates]:
-            data = self.candidates.pop(key)
-            name, _ = snapshots.keep(data)
-            batch.snapshots[key] = (name, len(data))
+            self._kept[key] = self.candidates.pop(key)
             batch.candidates[key] = None
         for key in self._gone & self.candidates.keys():
             del self.candidates[key]
@@ -122,13 +121,18 @@ class Desk:
         for camera in self._dirty:
             self.memories[camera].released = self._frames.get(camera, [])
         batch.states = {camera: msgspec.msgpack.encode(self.memories[camera]) for camera in self._dirty}
-        return batch
+        return batch, self._kept
 
     def cleared(self) -> list[FrameRef]:
         """Begin anew once the batch is safe; gives the holdings that can be released."""
+        frames = self.done_with()
+        self.batch, self._kept, self._gone, self._dirty = Batch(), {}, set(), set()
+        return frames
+
+    def done_with(self) -> list[FrameRef]:
+        """The holdings of what is `finished`, once: all that is needed of their pixels has been taken."""
         frames = [frame for each in self._frames.values() for frame in each]
-        self.batch, self._frames = Batch(), {}
-        self._pictures, self._gone, self._dirty = {}, set(), set()
+        self._frames = {}
         return frames
 
     def _note(self, camera: str, step: Step) -> None:
@@ -139,17 +143,22 @@ class Desk:
             self.batch.tracks[camera, track.number] = track
         for event in changes.events:
             self.batch.events[camera, event.track] = event
-        # A track that is no passage yet may never be one: its path is stored once it is.
         closed, paths = set(changes.closed), self.memories[camera].paths
-        for number in {track.number for track in changes.tracks} & paths.keys():
-            path = paths[number]
-            if len(path.seen) >= PATH_PART or (number in closed and path.seen):
+        passages = {track.number for track in changes.tracks}
+        for number in closed | {sighting.track for sighting in changes.sightings}:
+            path = paths.get(number)
+            # Of a track that is no passage, what is left in the memory goes with it.
+            ended = number in closed and number in passages
+            if path is not None and path.seen and (ended or len(path.seen) >= PATH_PART):
                 self.batch.paths.append((camera, number, path.parts, pack(path.seen)))
                 path.parts += 1
                 path.seen = []
         for number in closed:
-            paths.pop(number, None)
+            ending = paths.pop(number, None)
             self._gone.add((camera, number))
+            if ending is not None and ending.parts and number not in passages:
+                # A pattern that was taken for a face, maybe for days.
+                self.batch.forgotten.add((camera, number))
 
     def _see(self, camera: str, result: Result, changes: Changes) -> None:
         memory = self.memories[camera]
@@ -168,9 +177,10 @@ class Desk:
         batch = self.batch
         batch.resets.add(camera)
         self.memories[camera].paths, self.memories[camera].set_aside = {}, []
-        for facts in (batch.tracks, batch.events, batch.candidates, batch.snapshots, self.candidates, self._pictures):
+        for facts in (batch.tracks, batch.events, batch.candidates, self._kept, self.candidates, self._pictures):
             for key in [key for key in facts if key[0] == camera]:
                 del facts[key]
         batch.paths = [part for part in batch.paths if part[0] != camera]
+        batch.forgotten = {key for key in batch.forgotten if key[0] != camera}
         batch.lost.pop(camera, None)
         self._gone = {key for key in self._gone if key[0] != camera}

@@ -77,9 +77,9 @@ def stuck(state: CameraState) -> Stuck:
     """What, if anything, a live camera's results wait for; footage waits without a limit."""
     if state.begun is None or not state.begun.live:
         return Stuck.NOTHING
-    if state.later:
-        return Stuck.EPOCH
-    return Stuck.SAMPLE if _gap(state) else Stuck.NOTHING
+    if _gap(state):
+        return Stuck.SAMPLE
+    return Stuck.EPOCH if state.later else Stuck.NOTHING
 
 
 def take(state: CameraState, message: Message) -> Taken:
@@ -105,10 +105,23 @@ def give_up(state: CameraState) -> Taken:
 def turn_over(state: CameraState) -> Taken:
     """Wait no longer for the present epoch: go on with the next one."""
     taken = Taken()
-    while _gap(state):
+    begun = state.begun
+    while _gap(state) and state.begun is begun:
         _skip_gap(state, taken)
         _advance(state, taken)
-    _next_epoch(state, taken)
+    # Where the end of the epoch was known, the next one has begun by now.
+    if state.begun is begun:
+        _next_epoch(state, taken)
+    return taken
+
+
+def abandon(state: CameraState) -> Taken:
+    """Nobody watches this camera any more: whoever was in view is gone."""
+    taken = Taken()
+    if state.fold.tracks:
+        taken.steps.append(Step(None, finish(state.fold)))
+        state.last_ns = None
+        taken.dirty = True
     return taken
 
 

@@ -52,10 +52,12 @@ def rescuer(role: Role, pulse: Pulse) -> Callable[[T], Outcome | None]:
             given.seek(0)
             command = [sys.executable, "-P", "-m", "infra.rescue", role]
             with subprocess.Popen(command, stdin=given, stdout=written) as child:  # noqa: S603 our own program
-                until_s = time.monotonic() + LIMIT_S
-                while child.poll() is None and time.monotonic() < until_s and not pulse.wait(POLL_S):
-                    pulse.beat(done=0, trouble=f"trying one sample in a process of its own ({role})")
-                child.kill()
+                try:
+                    until_s = time.monotonic() + LIMIT_S
+                    while child.poll() is None and time.monotonic() < until_s and not pulse.wait(POLL_S):
+                        pulse.beat(done=0, trouble=f"trying one sample in a process of its own ({role})")
+                finally:
+                    child.kill()
             if child.returncode != 0:
                 return None
             written.seek(0)

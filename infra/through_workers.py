@@ -138,11 +138,17 @@ class Workers:
             finally:
                 feed.stop()
             while (memory := self._finished(camera, attempt)) is None:
-                self._look_after(watch, self._bus.results_length(self._bus.partition(camera)))
+                self._look_after(watch, self._left(camera))
             footage.summary.errors += [
                 f"the sample at {seconds(at_ns):.3f} s was set aside: {reason}" for at_ns, reason in memory.set_aside
             ]
             return footage.summary, feed.samples
+
+    def _left(self, camera: str) -> int:
+        """How many results wait for the aggregator; -1 where Redis is gone: what comes of that, the watch decides."""
+        with suppress(BusError):
+            return self._bus.results_length(self._bus.partition(camera))
+        return -1
 
     def _look_after(self, watch: "_Watch", done: int) -> None:
         self.system.check()

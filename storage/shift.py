@@ -37,7 +37,8 @@ class Bench(Generic[T]):
 
     Attributes:
         work: the outcome of one or more tasks; exceptions are taken for the tasks' fault.
-        rescue: the outcome of one task that killed its workers, found in a process of its own; None where that dies too.
+        rescue: the outcome of one task that killed its workers, found in a process of its own; None where that dies too, or
+            where it was cut short because the worker is to stop.
         set_aside: the outcome of a task that can't be done, with the reason.
         batch: most tasks worked on at once.
     """
@@ -60,7 +61,14 @@ def work_through(queue: WorkQueue[T], bench: Bench[T], pulse: Pulse) -> None:
         tasks = queue.take(bench.batch, BLOCK_MS)
         outcomes: list[Outcome] = []
         if tasks and tasks[0].redelivered:
-            outcomes = [_again(bench, task.body, queue.deaths(task)) for task in tasks if task.body is not None]
+            # They come one at a time.
+            [task] = tasks
+            if task.body is not None:
+                outcome = _again(bench, task.body, queue.deaths(task))
+                if outcome is None and pulse.stopping:
+                    # The last try was cut short, which says nothing of the sample: it stays in hand for who comes next.
+                    return
+                outcomes = [outcome or bench.set_aside(task.body, "it ends its worker each time")]
         elif tasks:
             outcomes = _done(bench, [task.body for task in tasks if task.body is not None])
         if tasks:
@@ -72,24 +80,23 @@ def work_through(queue: WorkQueue[T], bench: Bench[T], pulse: Pulse) -> None:
         done += len(tasks)
 
 
-def _again(bench: Bench[T], body: T, deaths: int) -> Outcome:
-    """One more try at a task whose worker died."""
+def _again(bench: Bench[T], body: T, deaths: int) -> Outcome | None:
+    """One more try at a task whose worker died; None where the last one failed, too."""
     if deaths < MOST_DEATHS:
         return _done(bench, [body])[0]
     sample = body if isinstance(body, Sample) else body.sample
     log.error("last try in a process of its own", camera=sample.camera, seq=sample.seq, deaths=deaths)
-    outcome = bench.rescue(body)
-    if outcome is not None:
-        return outcome
-    log.error("sample set aside", camera=sample.camera, seq=sample.seq)
-    return bench.set_aside(body, f"it ended its worker {deaths + 1} times")
+    return bench.rescue(body)
 
 
-def _done(bench: Bench[T], bodies: Sequence[T]) -> list[Outcome]:
+def _done(bench: Bench[T], bodies: Sequence[T], tries: int = 2) -> list[Outcome]:
     try:
         return [bench.work(bodies)]
     except Exception as error:
         if len(bodies) > 1:
             return [outcome for body in bodies for outcome in _done(bench, [body])]
+        if tries > 1:
+            # A lack of memory, say, passes.
+            return _done(bench, bodies, tries - 1)
         log.exception("sample set aside")
         return [bench.set_aside(bodies[0], f"{type(error).__name__}: {error}"[:200])]

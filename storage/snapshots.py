@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.files import write_bytes
+from storage.files import storage_error, write_bytes
 from storage.messages import Box
 
 PERSON_MARGIN: Final = 0.25
@@ -68,18 +68,30 @@ class SnapshotFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @staticmethod
+    def name(data: bytes) -> str:
+        """The name that a picture has."""
+        return f"{hashlib.sha256(data).hexdigest()}.jpg"
+
     def keep(self, data: bytes) -> tuple[str, bool]:
         """Write JPEG bytes, unless they are there already, and return the file's name and whether it is new.
 
         Raises:
             StorageError: the disk is full or the folder can't be written; nothing half-written stays.
         """
-        name = f"{hashlib.sha256(data).hexdigest()}.jpg"
+        name = self.name(data)
         new = not (self.folder / name).exists()
         if new:
             write_bytes(self.folder / name, data)
         return name, new
 
     def discard(self, name: str) -> None:
-        """Remove a picture that a better one has replaced."""
-        (self.folder / name).unlink(missing_ok=True)
+        """Remove a picture that a better one has replaced.
+
+        Raises:
+            StorageError: the folder can't be written.
+        """
+        try:
+            (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(self.folder / name, error) from error

@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from classify.aggregate import Aggregator, run
 from storage.bus import Bus
 from storage.database.batch import Batch
-from storage.database.engine import migrate, open_engine, sqlite_url
+from storage.database.engine import migrate, open_engine, reading, sqlite_url
 from storage.database.ledger import LeaseLostError, Ledger
+from storage.database.models import CameraStateRow, TrackPathRow
 from storage.database.recorded import Recorded, recorded
 from storage.errors import StorageError
 from storage.frames import FrameStore, create_store
-from storage.messages import NS_PER_S, Begin, End, Message, Result
+from storage.messages import NS_PER_S, Begin, End, Look, Message, Result
 from storage.pulse import Pulse
 from storage.snapshots import SnapshotFolder
+from tests.test_fold import face
 from tests.test_ordering import footage
 
 CAMERA = "c1"
@@ -82,66 +84,87 @@ def test_facts_pictures_and_position_are_written_and_pixels_released(place: Plac
     aggregator = place.aggregator()
     while aggregator.turn():
         pass
-    facts = place.facts()
-    assert [track.closed for track in facts.tracks.values()] == [True, True]
-    assert len(facts.events) == 1
-    [name] = facts.snapshots.values()
-    assert [file.name for file in (place.folder / "snapshots").iterdir()] == [name]
-    assert [len(path) for path in facts.paths.values()] == [track.faces for track in facts.tracks.values()]
-    assert place.frames.used_blocks == 0
+    assert [track.closed for track in place.facts().tracks.values()] == [True, True]
     assert place.bus.results_length(0) == 0
+    in_the_end(place)
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing of the process goes on."""
 
 
 class FailingLedger(Ledger):
     """Fails, once, at the n-th commit: before the transaction, or right after it."""
 
-    def __init__(self, engine: Engine, at: int, *, after: bool) -> None:
+    def __init__(self, engine: Engine, at: int, error: Exception, *, after: bool) -> None:
         super().__init__(engine, 0, "aggregate-0")
-        self.left, self.after = at, after
+        self.left, self.error, self.after = at, error, after
 
     def commit(self, batch: Batch, now_ns: int) -> None:
         self.left -= 1
         if self.left == 0 and not self.after:
-            raise StorageError("the disk is full")
+            raise self.error
         super().commit(batch, now_ns)
         if self.left == 0:
-            raise StorageError("killed")
+            raise self.error
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 3, 5])
-def test_a_failure_before_or_after_a_transaction_changes_nothing_and_leaks_nothing(
-    place: Place, at: int, after: bool, tmp_path: Path
+def test_a_kill_before_or_after_a_transaction_changes_nothing_and_leaks_nothing(
+    place: Place, at: int, after: bool
 ) -> None:
     messages = place.messages()
-    ledger = FailingLedger(place.engine, at, after=after)
+    ledger = FailingLedger(place.engine, at, KilledError(), after=after)
     aggregator: Aggregator | None = None
-    sent = 0
     # Out of order, so that results wait in the memory while their neighbours are written.
     messages[3], messages[9] = messages[9], messages[3]
-    while sent < len(messages) or aggregator is None:
+    for sent in range(0, len(messages), 5):
+        place.bus.send(messages[sent : sent + 5])
         try:
             aggregator = aggregator or place.aggregator(ledger)
-            place.bus.send(messages[sent : sent + 5])
-            sent += 5
             aggregator.turn()
-        except StorageError:
+        except KilledError:
             aggregator = None
+    aggregator = aggregator or place.aggregator(ledger)
     place.bus.send([end()])
     while aggregator.turn():
         pass
+    in_the_end(place)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_commit_that_fails_is_made_up_for_whether_or_not_it_was_written(place: Place, after: bool) -> None:
+    ledger = FailingLedger(place.engine, 2, StorageError("the connection was lost"), after=after)
+    place.bus.send([*place.messages(), end()])
+    pulse = Pulse()
+    worker = threading.Thread(target=run, args=(lambda: place.aggregator(ledger), pulse))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("classify.aggregate.READ", 10)
+        worker.start()
+        try:
+            until(lambda: len(place.facts().snapshots) == 1 and place.bus.results_length(0) == 0)
+        finally:
+            pulse.stop()
+            worker.join()
+    in_the_end(place)
+
+
+def in_the_end(place: Place) -> None:
+    """All that the messages say is written, and nothing else is left."""
     facts = place.facts()
     assert [track.faces for track in facts.tracks.values()] == [36, 24]
+    assert [len(path) for path in facts.paths.values()] == [36, 24]
     assert len(facts.events) == 1
-    assert len(list((place.folder / "snapshots").iterdir())) == 1
+    assert [file.name for file in (place.folder / "snapshots").iterdir()] == list(facts.snapshots.values())
     assert place.frames.used_blocks == 0
 
 
-def test_events_wait_for_a_disk_that_is_full_and_it_is_said(place: Place) -> None:
+def test_facts_wait_for_a_disk_that_is_full_and_their_pixels_need_not_and_it_is_said(place: Place) -> None:
     # A file where the folder goes: no picture can be written, as on a full disk.
     blocked = place.folder / "snapshots"
     blocked.write_text("")
-    place.bus.send([*place.messages(), end()])
+    place.bus.send(place.messages())
     beats: list[str | None] = []
     pulse = Pulse(lambda _, trouble: beats.append(trouble))
     worker = threading.Thread(target=run, args=(place.aggregator, pulse))
@@ -150,13 +173,56 @@ def test_events_wait_for_a_disk_that_is_full_and_it_is_said(place: Place) -> Non
         until(lambda: any(beats))
         assert "snapshots" in str(beats[-1])
         assert not place.facts().events
+        until(lambda: place.frames.used_blocks == 0)
+        place.bus.send([end()])
         blocked.unlink()
         until(lambda: len(place.facts().snapshots) == 1)
         until(lambda: beats[-1] is None)
     finally:
         pulse.stop()
         worker.join()
-    assert place.frames.used_blocks == 0
+    in_the_end(place)
+
+
+def test_a_picture_that_was_written_for_nothing_goes(place: Place) -> None:
+    messages = place.messages()
+    place.bus.send(messages)
+    ledger = FailingLedger(place.engine, 1, KilledError(), after=False)
+    with pytest.raises(KilledError):
+        place.aggregator(ledger).turn()
+    assert len(list((place.folder / "snapshots").iterdir())) == 1
+    Aggregator(place.bus, 0, ledger, place.frames, place.snapshots)
+    assert list((place.folder / "snapshots").iterdir()) == []
+
+
+def test_a_pattern_that_is_seen_for_days_leaves_nothing_in_memory_or_database(place: Place) -> None:
+    """Its sightings once gathered in the memory, which is written at every transaction."""
+    doubtful = [
+        Result(CAMERA, 1, k, k * NS_PER_S // 5, 320, 180, Look.FULL, (face(100, score=0.37, k=k),)) for k in range(400)
+    ]
+    place.bus.send([BEGIN, *doubtful])
+    aggregator = place.aggregator()
+    while aggregator.turn():
+        pass
+    with reading(place.engine) as connection:
+        [state] = connection.execute(select(CameraStateRow.state)).scalars()
+        assert connection.execute(select(func.count()).select_from(TrackPathRow)).scalar() == 6
+    assert len(state) < 10_000
+    place.bus.send([end(400)])
+    while aggregator.turn():
+        pass
+    with reading(place.engine) as connection:
+        assert connection.execute(select(func.count()).select_from(TrackPathRow)).scalar() == 0
+    assert place.facts().tracks == {}
+
+
+def test_passages_end_when_nobody_watches_the_camera_any_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("classify.aggregate.ABANDONED_S", 0.3)
+    place.bus.send([replace(BEGIN, live=True), *place.messages(20)[1:]])
+    aggregator = place.aggregator()
+    aggregator.turn()
+    assert not all(track.closed for track in place.facts().tracks.values())
+    until(lambda: aggregator.turn() == 0 and all(track.closed for track in place.facts().tracks.values()))
 
 
 def test_one_that_was_overtaken_writes_nothing_more(place: Place) -> None:

@@ -204,6 +204,17 @@ def test_a_clock_that_is_set_back_ends_the_passages_and_goes_on() -> None:
     assert all(track.closed for track in reader.story.tracks.values() if track.first_seen_ns >= 0)
 
 
+def test_what_is_lost_of_the_new_epoch_is_not_given_up_with_the_old_one() -> None:
+    reader = Reader()
+    new = second_epoch(6.0)
+    old = footage(20)
+    reader.take(BEGIN, *old[:18], old[19], End("c1", 0, 20), *new[:5], *new[6:])
+    reader.note(turn_over(reader.state))
+    assert reader.order[-1] == (1, 3), "the fifth may still come"
+    reader.take(new[5])
+    assert reader.order[-1] == (1, 19)
+
+
 def test_messages_of_an_epoch_whose_beginning_is_lost_are_given_up() -> None:
     reader = Reader()
     reader.take(BEGIN, *footage(5), *footage(5, epoch=3))

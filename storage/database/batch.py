@@ -17,6 +17,7 @@ class Batch:
         states: what is to be remembered of each camera that changed; b"" of one that is not to be remembered any more.
         tracks, events: as known now; an event's key is that of its track.
         paths: (camera, track number, part, boxes): where tracks were seen; see `TrackPathRow`.
+        forgotten: tracks that ended without ever being a passage: what was written of their paths goes.
         candidates: best pictures so far of breaches that are no events yet; None removes one.
         snapshots: (file name, bytes) of an event's picture; the event is in this batch or was in an earlier one.
         lost: how many more samples of a camera were lost.
@@ -28,6 +29,7 @@ class Batch:
     tracks: dict[Key, Track] = field(default_factory=dict)
     events: dict[Key, Event] = field(default_factory=dict)
     paths: list[tuple[str, int, int, bytes]] = field(default_factory=list)
+    forgotten: set[Key] = field(default_factory=set)
     candidates: dict[Key, bytes | None] = field(default_factory=dict)
     snapshots: dict[Key, tuple[str, int]] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, delete, select
 
-from storage.database.batch import Batch
+from storage.database.batch import Batch, track_id
 from storage.database.facts import write_facts, write_paths
 from storage.database.models import (
     CameraStateRow,
@@ -55,8 +55,9 @@ def _reset(connection: Connection, camera: str) -> None:
             .union(select(SnapshotRow.name).where(SnapshotRow.camera_id == camera))
         ).scalars()
     )
-    tracks = select(TrackRow.id).where(TrackRow.camera_id == camera)
-    connection.execute(delete(TrackPathRow).where(TrackPathRow.track_id.in_(tracks)))
+    # Also of tracks that are no passages yet, and have no row.
+    own = TrackPathRow.track_id.startswith(track_id((camera, 0)).removesuffix("0"), autoescape=True)
+    connection.execute(delete(TrackPathRow).where(own))
     for table in (TrackRow, EventRow, CandidateRow, MinuteRollupRow, HourRollupRow, CameraStateRow):
         connection.execute(delete(table).where(table.camera_id == camera))
     retire(connection, pictures)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, delete, select
 
 from storage.database.batch import Batch, Key, event_id, track_id
 from storage.database.models import CameraRow, EventRow, TrackPathRow, TrackRow
@@ -98,6 +98,9 @@ def write_paths(connection: Connection, batch: Batch) -> None:
     ]
     if rows:
         connection.execute(upsert(connection, TrackPathRow.__table__, replace=("boxes",)), rows)
+    if batch.forgotten:
+        gone = [track_id(key) for key in batch.forgotten]
+        connection.execute(delete(TrackPathRow).where(TrackPathRow.track_id.in_(gone)))
 
 
 def _rows(

@@ -5,7 +5,7 @@ the token inside the transaction: an owner that was only slow, and does not know
 nothing any more (Kleppmann, "How to do distributed locking", 2016).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from storage.database.batch import Batch, Key
 from storage.database.booking import apply
 from storage.database.engine import reading, writing
 from storage.database.models import CameraStateRow, CandidateRow, CheckpointRow, SnapshotRow
+from storage.database.pictures import announce
 from storage.errors import MaskwatchError
 from storage.messages import NS_PER_S, nanoseconds
 
@@ -143,11 +144,25 @@ class Ledger:
             self._fence(connection, {"lease_until_ns": now_ns + self._lease_ns, "position": batch.position})
             apply(connection, batch, self._partition, now_ns)
 
+    def announce(self, names: Mapping[str, str], now_ns: int) -> None:
+        """Say which snapshot files are about to be written, by name with their camera; the commit that follows keeps them.
+
+        Without that commit they are among the obsolete ones.
+        """
+        with writing(self._engine) as connection:
+            self._fence(connection, {"lease_until_ns": now_ns + self._lease_ns})
+            announce(connection, names, now_ns)
+
     def obsolete(self) -> list[str]:
-        """Names of snapshot files that nothing needs any more, at most `MOST_OBSOLETE`: remove them, then `forget` them."""
-        query = select(SnapshotRow.name).where(SnapshotRow.obsolete).order_by(SnapshotRow.name).limit(MOST_OBSOLETE)
+        """Names of snapshot files of this partition that nothing needs any more, at most `MOST_OBSOLETE`.
+
+        Remove them, then `forget` them.
+        """
+        query = select(SnapshotRow.name, SnapshotRow.camera_id).where(SnapshotRow.obsolete)
         with reading(self._engine) as connection:
-            return list(connection.execute(query).scalars())
+            rows = connection.execute(query.order_by(SnapshotRow.name).limit(MOST_OBSOLETE)).all()
+        # Another partition's may be written at this moment.
+        return [row.name for row in rows if self._mine is None or self._mine(row.camera_id)]
 
     def forget(self, names: Collection[str]) -> None:
         """Their files are gone, so the rows go."""

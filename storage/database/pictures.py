@@ -1,10 +1,10 @@
 """Pictures of a batch: those kept as files with events, and candidates for them.
 
-Files are written before the row that names them and removed after the row says so; whichever of both a crash
-prevents, a file too many stays behind, never an event without its picture.
+A file is announced by a row, written, and then named by its event; one that no event names is removed, and then its
+row. So whatever a crash prevents, there is never an event without its picture, nor a file that nobody knows of.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, delete, exists, select, update
@@ -39,6 +39,16 @@ def write_snapshots(connection: Connection, batch: Batch, now_ns: int) -> None:
     connection.execute(upsert(connection, SnapshotRow.__table__, replace=SNAPSHOT_CHANGES), rows)
     # The new ones too: a picture whose event does not exist is one too many.
     retire(connection, before.union(names.values()))
+
+
+def announce(connection: Connection, names: Mapping[str, str], now_ns: int) -> None:
+    """Note files, by name with their camera, that are about to be written: obsolete until an event names them."""
+    rows = [
+        {"name": name, "camera_id": camera, "event_id": None, "bytes": 0, "created_at_ns": now_ns, "obsolete": True}
+        for name, camera in sorted(names.items())
+    ]
+    if rows:
+        connection.execute(upsert(connection, SnapshotRow.__table__, replace=()), rows)
 
 
 def retire(connection: Connection, names: Collection[str | None]) -> None:

@@ -12,6 +12,8 @@ def upsert(
 ) -> Insert:
     """A statement to be executed with rows, each with all columns that have no default.
 
+    With neither `replace` nor `add` an existing row stays as it is.
+
     Args:
         connection: of a database of either kind.
         table: its primary key tells which row exists.
@@ -29,5 +31,8 @@ def _upsert(dialect: str, table: Table, replace: tuple[str, ...], add: tuple[str
     values = {name: statement.excluded[name] for name in replace}
     values |= {name: table.c[name] + statement.excluded[name] for name in add}
     key = list(table.primary_key)
+    if not values:
+        kept: Insert = statement.on_conflict_do_nothing(index_elements=key)
+        return kept
     done: Insert = statement.on_conflict_do_update(index_elements=key, set_=values)
     return done
