@@ -142,8 +142,9 @@ def state(context: ApiContext, now_ns: int) -> State:
         building.id: context.reports.compliance(Question(scope=Scope(building=building.id)), now_ns).series[0].totals
         for building in buildings
     }
-    names = {building.id: building for building in context.sites.buildings(archived=True)}
+    # In this order: the building of a camera that is added meanwhile is known.
     cameras = context.sites.cameras(archived=True)
+    names = {building.id: building for building in context.sites.buildings(archived=True)}
     events, _ = context.reports.events(Wanted(pictured=True), PICTURES)
     return State(
         as_of=iso(now_ns),

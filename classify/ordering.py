@@ -145,13 +145,23 @@ def _take(state: CameraState, message: Message, taken: Taken) -> None:
             state.waiting[message.seq] = message
             taken.dirty = True
     elif isinstance(message, Lost):
-        for seq in range(max(message.first, state.next_seq), message.last + 1):
-            taken.dirty |= seq not in state.waiting
-            state.waiting.setdefault(seq, None)
+        _take_lost(state, message, taken)
     elif isinstance(message, End):
         taken.dirty |= state.end_seq is None
         state.end_seq = message.seq
     _advance(state, taken)
+
+
+def _take_lost(state: CameraState, lost: Lost, taken: Taken) -> None:
+    if lost.first <= state.next_seq <= lost.last and min(state.waiting, default=lost.last + 1) > lost.last:
+        # What is due, and nothing of it is there: an outage of a day is one step.
+        taken.lost += lost.last + 1 - state.next_seq
+        state.next_seq = lost.last + 1
+        taken.dirty = True
+        return
+    for seq in range(max(lost.first, state.next_seq), lost.last + 1):
+        taken.dirty |= seq not in state.waiting
+        state.waiting.setdefault(seq, None)
 
 
 def _take_later(state: CameraState, message: Message, taken: Taken) -> None:

@@ -86,7 +86,9 @@ def turn_over(path: Path, largest_bytes: int = LARGEST_BYTES) -> None:
     with suppress(OSError):
         if path.stat().st_size < largest_bytes:
             return
-        with path.open("rb+") as log, path.with_name(f"{path.name}.1").open("wb") as aside:
+        kept = os.open(path.with_name(f"{path.name}.1"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(kept, "wb") as aside, path.open("rb+") as log:
+            os.fchmod(kept, 0o600)
             shutil.copyfileobj(log, aside)
             aside.flush()
             log.truncate(0)

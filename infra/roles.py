@@ -21,9 +21,11 @@ import structlog
 from infra.log import log_to_stderr
 from infra.places import Places, database_url
 from infra.settings import Settings, load_settings
+from infra.system.claim import shared_alone
 from infra.system.workers import LISTENING, RUN, Role, worker_names
 from storage.bus import Bus
 from storage.errors import MaskwatchError, UsageError
+from storage.files import make_folder
 from storage.frames import FrameStore, create_store
 from storage.pulse import Heartbeat, Pulse
 
@@ -58,9 +60,11 @@ class Post:
     @contextmanager
     def frames(self) -> Iterator[FrameStore]:
         """The frame store."""
-        if not self.supervised and not self.places.frames.exists():
-            self.places.shared.mkdir(mode=0o700, exist_ok=True)
-            create_store(self.places.frames, self.settings.frames_mib)
+        if not self.supervised:
+            # Of the roles that start together, one makes it.
+            with shared_alone(self.places):
+                if not self.places.frames.exists():
+                    create_store(self.places.frames, self.settings.frames_mib)
         with FrameStore(self.places.frames) as frames:
             yield frames
 
@@ -99,7 +103,7 @@ def work(role: Role, name: str, settings: Settings, listening: socket.socket | N
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     places = Places.of(settings)
-    bus = Bus(_redis_url(settings, places), partitions=settings.partitions)
+    bus = Bus(_redis_url(settings, places), prefix=settings.redis_prefix, partitions=settings.partitions)
     with closing(bus):
         bus.ping()
         log.info("started", pid=os.getpid())
@@ -124,7 +128,14 @@ def _ingest(post: Post) -> None:
     from storage.database.sites import Sites
 
     with post.database() as engine, post.frames() as frames:
-        options = Options(_run(), post.places.media, post.settings.live_backlog)
+        settings = post.settings
+        options = Options(
+            _run(),
+            post.places.media,
+            settings.live_backlog,
+            dwell_s=settings.camera_dwell_s,
+            min_face_px=settings.camera_min_face_px,
+        )
         run_cameras(Sites(engine, post.places.media), post.bus, frames, post.pulse, options)
 
 
@@ -153,6 +164,9 @@ def _aggregate(post: Post) -> None:
     from storage.snapshots import SnapshotFolder
 
     bus, partition = post.bus, partition_of(post.name, post.settings)
+    # What is seen on cameras is for this user alone.
+    make_folder(post.places.data, 0o700)
+    make_folder(post.places.snapshots, 0o700)
     # A successor of the same name on the same data folder takes over at once; one elsewhere has to wait for the lease.
     owner = f"{post.name}@{socket.gethostname()[:64]}/{post.places.shared.name}"
     with post.database() as engine, post.frames() as frames:

@@ -43,6 +43,17 @@ class Settings(BaseSettings):
     dwell_s: Annotated[
         float, Field(ge=0, le=3600, description="Seconds that a breach must last to become an event.")
     ] = 1.0
+    camera_dwell_s: Annotated[
+        float | None, Field(ge=0, le=3600, description="Likewise, for all live cameras; each camera's own if not set.")
+    ] = None
+    camera_min_face_px: Annotated[
+        int | None,
+        Field(
+            ge=8,
+            le=1000,
+            description="Smallest face that is judged, for all live cameras; each camera's own if not set.",
+        ),
+    ] = None
     fps: Annotated[float, Field(ge=0.01, le=120, description="Samples analysed for each second of footage.")] = 5.0
     threads: Annotated[int, Field(ge=1, le=64, description="Threads that look for faces.")] = min(
         4, os.cpu_count() or 1
@@ -54,6 +65,13 @@ class Settings(BaseSettings):
         str | None,
         Field(description="A Redis (7 or newer) to use instead of the embedded one: redis://, rediss:// or unix://."),
     ] = None
+    redis_prefix: Annotated[
+        str,
+        Field(
+            pattern=r"\A[A-Za-z0-9_-]{1,40}\z",
+            description="Before every key in Redis; systems that share a Redis need different ones.",
+        ),
+    ] = "maskwatch"
     database_url: Annotated[
         str | None, Field(description="A database to use instead of SQLite in the data folder: postgresql://.")
     ] = None

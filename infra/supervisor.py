@@ -183,12 +183,13 @@ class System:
     def _start(self) -> None:
         claim = Claim(self.places)
         self._stack.callback(claim.release)
+        # Before anything that may be refused: giving the folder back forgets the name of a run that was killed.
+        clear_leftovers(self.places)
         if Role.API in self._roles:
             self._door = Door(self._host, self._port)
             self._stack.callback(self._door.close)
-        clear_leftovers(self.places)
         claim.note(self.run)
-        make_folder(self.places.logs)
+        make_folder(self.places.logs, 0o700)
         self._stack.callback(self._ground.clear)
         # Whatever a worker started outside its own group is one of the run's, too.
         self._stack.callback(end_processes, self.run)

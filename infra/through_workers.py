@@ -84,7 +84,9 @@ class Workers:
             self._places = Places.of(own)
             self.system = stack.enter_context(System(own, worker_commands(own, ROLES)))
             self.system.wait_ready()
-            self._bus = stack.enter_context(closing(Bus(self.system.redis_url, partitions=own.partitions)))
+            self._bus = stack.enter_context(
+                closing(Bus(self.system.redis_url, prefix=own.redis_prefix, partitions=own.partitions))
+            )
             self._engine = open_engine(database_url(own))
             stack.callback(self._engine.dispose)
             self._stack = stack.pop_all()

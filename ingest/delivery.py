@@ -21,6 +21,13 @@ from storage.pulse import Pulse
 MOST_RESULTS: Final = 2000
 """Footage waits while the aggregator has this many results to take in."""
 
+MOST_LIVE_RESULTS: Final = 100_000
+"""With so many results to take in, nothing more of live cameras is sent: they would fill the Redis that all rooms share.
+A quiet result takes 142 bytes of it, and the embedded one holds 128 MiB."""
+
+LOOK_S: Final = 1.0
+"""How far behind the aggregator is, is looked up no more often than this."""
+
 ROOM_WAIT_S: Final = 0.005
 RETRY_S: Final = 0.25
 """A bus that was away is asked again after this long."""
@@ -55,7 +62,10 @@ class Delivery(Protocol):
 
 
 class LiveDelivery:
-    """Never waits. With too many samples on their way the oldest is taken back, since the newest says most."""
+    """Never waits. With too many samples on their way the oldest is taken back, since the newest says most.
+
+    While the aggregator is too far behind, all samples are lost; what is owed waits until it has caught up.
+    """
 
     def __init__(self, bus: Bus, frames: FrameStore, backlog: int) -> None:
         """Open it.
@@ -71,10 +81,12 @@ class LiveDelivery:
         self._backlog = backlog
         self._owed: list[Message] = []
         self._retry_s = 0.0
+        self._look_s = 0.0
+        self._behind = False
 
     def post(self, message: Message) -> bool:
         """See `Delivery`."""
-        sent = self._sent(message)
+        sent = self._sent(message.camera, message)
         if not sent and isinstance(message, Result):
             self.lose(tombstone(message))
         elif not sent:
@@ -84,9 +96,9 @@ class LiveDelivery:
     def offer(self, frame: Frame, blank: Sample) -> bool:
         """See `Delivery`."""
         # What is owed goes first: a camera's beginning comes before its samples.
-        if not (self._sent() and self._placed(frame, blank)):
+        if not (self._sent(blank.camera) and self._placed(frame, blank)):
             self.lose(tombstone(blank))
-        self._sent()
+        self._sent(blank.camera)
         return True
 
     def lose(self, lost: Lost) -> None:
@@ -125,20 +137,34 @@ class LiveDelivery:
         self._frames.release([sample.frame])
         return True
 
-    def _sent(self, *messages: Message) -> bool:
-        """Send what is owed and these; False when the bus is away."""
-        due = [*self._owed, *messages]
-        if not due:
-            return True
+    def _sent(self, camera: str, *messages: Message) -> bool:
+        """Send what is owed and these; False when the bus is away, or nothing more may be sent."""
         if time.monotonic() < self._retry_s:
             return False
         try:
-            self._bus.send(due)
+            if self._is_behind(camera):
+                return False
+            self._bus.send([*self._owed, *messages])
         except BusError as error:
-            self._away(due[-1].camera, error)
+            self._away(camera, error)
             return False
         self._owed.clear()
         return True
+
+    def _is_behind(self, camera: str) -> bool:
+        """Whether the aggregator has more to take in than there is room for."""
+        now_s = time.monotonic()
+        if now_s < self._look_s:
+            return self._behind
+        length = self._bus.results_length(self._bus.partition(camera))
+        self._look_s = now_s + LOOK_S
+        behind = length >= MOST_LIVE_RESULTS
+        if behind and not self._behind:
+            log.warning("the aggregator is too far behind: samples are lost", camera=camera, results=length)
+        elif self._behind and not behind:
+            log.warning("the aggregator has caught up: samples are sent again", camera=camera, results=length)
+        self._behind = behind
+        return behind
 
     def _away(self, camera: str, error: Exception) -> None:
         # A bus that hangs takes seconds to say so: asked with every sample, the camera would fall behind.

@@ -10,13 +10,17 @@ from ingest.frame import Frame
 from ingest.motion import Motion
 from storage.bus import Bus
 from storage.frames import FrameStore
-from storage.messages import Begin, End, FrameRef, Look, Lost, Result, Sample
+from storage.messages import NS_PER_S, Begin, End, FrameRef, Look, Lost, Result, Sample
 from storage.pulse import Pulse
 
 NO_PICTURE: Final = "no picture"
 """Of a moment at which the camera was away."""
 
 END_WAIT_S: Final = 0.5
+
+STEP_BACK_NS: Final = 2 * NS_PER_S
+"""A live camera's clock that is set back by this much is followed, since `classify.ordering` starts anew there; by less,
+its samples are moved up behind the last."""
 
 
 class Emitter:
@@ -163,6 +167,11 @@ class Emitter:
         return sent
 
     def _later(self, at_ns: int) -> int:
-        """A clock that is set back must not turn the order around."""
-        self._last_ns = max(at_ns, self._last_ns + 1)
+        """A clock that is set back a little must not turn the order around; one that is set back far is a new one."""
+        if self._live and at_ns <= self._last_ns - STEP_BACK_NS:
+            # Its memory is of times that are yet to come.
+            self._motion = Motion()
+            self._last_ns = at_ns
+        else:
+            self._last_ns = max(at_ns, self._last_ns + 1)
         return self._last_ns

@@ -49,12 +49,16 @@ class Options:
         media_root: folder that such files lie in.
         backlog: samples of a camera that may wait for a look.
         retry_s: first wait before a camera is tried again; it doubles with every failure.
+        dwell_s: how long a breach must last to become an event, for all cameras; None: each camera's own.
+        min_face_px: smallest face that is judged, likewise.
     """
 
     run: str
     media_root: Path | None
     backlog: int = 10
     retry_s: float = 1.0
+    dwell_s: float | None = None
+    min_face_px: int | None = None
 
 
 class Watch:
@@ -97,11 +101,16 @@ class Watch:
         """Ask it to end."""
         self._pulse.stop()
 
-    def join(self, limit_s: float) -> None:
-        """Wait for its end; what can't end in time (a connection being made can't be interrupted) sends nothing more."""
+    def join(self, limit_s: float) -> bool:
+        """Wait for its end; what can't end in time (a connection being made can't be interrupted) sends nothing more.
+
+        Returns:
+            Whether it is over. One that is not may still draw an epoch, above that of a watch begun meanwhile.
+        """
         self._thread.join(max(0.0, limit_s))
         if self._emitter is not None:
             self._emitter.end()
+        return not self._thread.is_alive()
 
     def tick(self) -> CameraStatus:
         """To be called about once a second: says that the camera is away while it is, and how it fares."""
@@ -135,6 +144,8 @@ class Watch:
             # The main loop starts anew whatever has ended.
             log.error("camera can't be started", camera=self.camera.id, error=str(error))  # noqa: TRY400 a sentence
             return
+        if emitter is None:
+            return
         failures = 0
         while not self._pulse.stopping:
             began_s = self._stirred_s = time.monotonic()
@@ -149,9 +160,12 @@ class Watch:
             self._pulse.wait(wait_s)
         emitter.end()
 
-    def _begun(self) -> Emitter:
-        camera, now_ns = self.camera, time.time_ns()
-        started = self._sites.begin_epoch(camera.id, self._options.run, now_ns)
+    def _begun(self) -> Emitter | None:
+        """Begin an epoch; None when asked to stop meanwhile: then nothing is said of it."""
+        camera, options, now_ns = self.camera, self._options, time.time_ns()
+        started = self._sites.begin_epoch(camera.id, options.run, now_ns)
+        if self._pulse.stopping:
+            return None
         self._playing_since_ns, self._begun_ns = started.playing_since_ns, now_ns
         emitter = Emitter(
             camera.id,
@@ -160,10 +174,11 @@ class Watch:
             self._frames,
             self._pulse,
             live=True,
-            min_face_px=camera.min_face_px,
-            backlog=self._options.backlog,
+            min_face_px=camera.min_face_px if options.min_face_px is None else options.min_face_px,
+            backlog=options.backlog,
         )
-        emitter.begin(now_ns, nanoseconds(camera.policy.dwell_s), round(NS_PER_S / camera.analyze_fps))
+        dwell_s = camera.policy.dwell_s if options.dwell_s is None else options.dwell_s
+        emitter.begin(now_ns, nanoseconds(dwell_s), round(NS_PER_S / camera.analyze_fps))
         return emitter
 
     def _watched(self, emitter: Emitter) -> StateReason | None:

@@ -117,9 +117,11 @@ class _House:
         for name, watch in list(self._watches.items()):
             now = wanted.get(name)
             if now is None or now.version != watch.camera.version or watch.ended:
-                # The end of one epoch comes before the beginning of the next.
+                # The end of one epoch comes before the beginning of the next: what can't end yet is asked next turn.
+                patience_s = 0.0 if watch.ended else STOP_S / 2
                 watch.stop()
-                watch.join(STOP_S / 2)
+                if not watch.join(patience_s):
+                    continue
                 self._seen_before += watch.seen
                 del self._watches[name]
         for name, camera in wanted.items():

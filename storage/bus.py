@@ -97,7 +97,10 @@ class Bus:
     def identity(self) -> str:
         """A random word that Redis keeps: another one means that it lost all it held."""
         key = self._keys.of("identity")
-        _, kept = self._link.together([("SET", key, secrets.token_hex(16), "NX"), ("GET", key)])
+        kept = self._link.call("GET", key)
+        if kept is None:
+            # A Redis that is full takes no writing: only the first one to ask writes.
+            _, kept = self._link.together([("SET", key, secrets.token_hex(16), "NX"), ("GET", key)])
         return str(kept.decode())
 
     def partition(self, camera: str) -> int:

@@ -26,14 +26,18 @@ def storage_error(path: Path, cause: OSError) -> StorageError:
     return StorageError(f"cannot write {path}: {advice}")
 
 
-def make_folder(folder: Path) -> Path:
+def make_folder(folder: Path, mode: int = 0o777) -> Path:
     """Create `folder` and its parents where missing, and return it.
+
+    Args:
+        folder: to be made.
+        mode: of the folder, less the umask, if it is new; one that is there keeps its own.
 
     Raises:
         StorageError: it can't be created.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(folder, error) from error
     return folder

@@ -157,6 +157,12 @@ def test_the_identity_stays_until_redis_loses_its_data(redis: str, bus: Bus, raw
     assert bus.identity() not in {before, ""}
 
 
+def test_a_full_redis_still_tells_its_identity(bus: Bus, raw: Any) -> None:
+    before = bus.identity()
+    fill(raw)
+    assert bus.identity() == before
+
+
 def test_heartbeats_tell_who_is_alive(bus: Bus, raw: Any) -> None:
     beats = [Heartbeat(f"detect-{number}", 100 + number, 1.5, 7, None) for number in range(3)]
     assert bus.heartbeats() == {}

@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from storage.database.engine import (
     HEAD,
@@ -28,6 +29,7 @@ from storage.database.engine import (
     sqlite_url,
     writing,
 )
+from storage.database.failures import translate
 from storage.database.models import Base
 from storage.errors import MaskwatchError, SetupError, StorageError, UsageError
 from tests.postgres import Postgres, database_fixture, postgres_fixture  # noqa: F401
@@ -280,3 +282,13 @@ def test_a_connection_that_the_server_ended_is_replaced(postgres: Postgres) -> N
     with reading(engine) as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()
+
+
+def test_a_password_in_the_query_is_not_shown() -> None:
+    engine = open_engine("postgresql://db/mw?user=me&password=s3cret&sslpassword=s3cret2")
+    told = str(translate(engine, OperationalError("", {}, Exception("connection failed: s3cret, s3cret2"))))
+    assert "user=me" in told
+    assert "s3cret" not in told
+    with pytest.raises(UsageError) as error:
+        open_engine("mysql://db/mw?password=s3cret")
+    assert "s3cret" not in str(error.value)

@@ -5,14 +5,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
+from classify import ordering
 from infra.embedded import redis_command, redis_url, wait_for_socket
-from ingest.emit import NO_PICTURE, Emitter
+from ingest.emit import NO_PICTURE, STEP_BACK_NS, Emitter
 from ingest.footage import Footage, Frame
 from ingest.motion import Motion
 from storage.bus import Bus, BusError
@@ -164,6 +168,32 @@ def test_a_clock_that_is_set_back_does_not_turn_the_order_around(
     assert times == [busy[-1].at_ns + step for step in range(len(busy))]
 
 
+def test_a_live_camera_whose_clock_is_set_back_far_goes_on_by_the_new_time(
+    footage: Path, bus: Bus, frames: FrameStore
+) -> None:
+    assert STEP_BACK_NS == ordering.STEP_BACK_NS
+    with Footage(footage) as clip:
+        still = [frame for frame in clip.frames(5) if frame.sampled][-4:]
+    hour_ns = 3600 * NS_PER_S
+    times = [hour_ns, hour_ns + 200 * MS, hour_ns + 200 * MS - STEP_BACK_NS, hour_ns + 1400 * MS - STEP_BACK_NS]
+    emitter = emitter_of(bus, frames, live=True)
+    for frame, at_ns in zip(still, times, strict=True):
+        emitter.take(replace(frame, at_ns=at_ns))
+    said: list[Result | Sample] = [*waiting(bus), *(message for message in sent(bus) if isinstance(message, Result))]
+    said.sort(key=lambda one: one.seq)
+    assert [one.seq for one in said] == [0, 1, 2, 3]
+    assert [one.at_ns for one in said] == times
+    # What moved by the old time moves no longer.
+    assert [one.look for one in said[2:]] == [Look.FULL, Look.NONE]
+
+
+def test_footage_never_goes_back_in_time(busy: list[Frame], bus: Bus, frames: FrameStore) -> None:
+    emitter = emitter_of(bus, frames, live=False)
+    for at_ns in (3600 * NS_PER_S, 5 * NS_PER_S):
+        emitter.take(replace(busy[0], at_ns=at_ns))
+    assert [sample.at_ns for sample in waiting(bus)] == [3600 * NS_PER_S, 3600 * NS_PER_S + 1]
+
+
 def test_after_its_end_nothing_is_sent(busy: list[Frame], bus: Bus, frames: FrameStore) -> None:
     emitter = emitter_of(bus, frames, live=True)
     emitter.take(busy[0])
@@ -281,6 +311,70 @@ def test_samples_that_were_due_and_never_made_are_counted_in_order(
     assert sent(bus) == [Lost("c1", 7, 1, 3, busy[3].at_ns)]
     assert [sample.seq for sample in waiting(bus)] == [0, 4]
     assert emitter.shed == 3
+
+
+def test_a_live_camera_sends_nothing_while_the_aggregator_is_too_far_behind(
+    busy: list[Frame], bus: Bus, frames: FrameStore, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.delivery.MOST_LIVE_RESULTS", 3)
+    monkeypatch.setattr("ingest.delivery.LOOK_S", 0.0)
+    emitter = emitter_of(bus, frames, live=True)
+    others: list[Message] = [Result("c2", 1, seq, seq, 320, 240, Look.NONE) for seq in range(3)]
+    with capture_logs() as logs:
+        emitter.begin(0, NS_PER_S, 200 * MS)
+        emitter.take(busy[0])
+        bus.send(others)
+        for frame in busy[1:4]:
+            assert emitter.take(frame)
+        emitter.silence(busy[4].at_ns)
+        emitter.lose(2, busy[6].at_ns)
+        # Neither results nor pixels.
+        assert len(sent(bus)) == 4
+        assert frames.used_blocks == 1
+        assert [entry["log_level"] for entry in logs] == ["warning"]
+        raw.delete("maskwatch:results:0")
+        for frame in busy[7:]:
+            emitter.take(frame)
+        emitter.end()
+    assert [entry["log_level"] for entry in logs] == ["warning", "warning"]
+    assert sent(bus) == [Lost("c1", 7, 1, 6, busy[6].at_ns), End("c1", 7, 10)]
+    assert [sample.seq for sample in waiting(bus)] == [0, 7, 8, 9]
+    assert emitter.shed == 6
+
+
+def test_a_camera_that_begins_while_the_aggregator_is_too_far_behind_begins_before_its_samples(
+    busy: list[Frame], bus: Bus, frames: FrameStore, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.delivery.MOST_LIVE_RESULTS", 1)
+    monkeypatch.setattr("ingest.delivery.LOOK_S", 0.0)
+    bus.send([Result("c2", 1, 0, 0, 320, 240, Look.NONE)])
+    emitter = emitter_of(bus, frames, live=True)
+    emitter.begin(5, NS_PER_S, 200 * MS)
+    emitter.take(busy[0])
+    raw.delete("maskwatch:results:0")
+    emitter.silence(busy[1].at_ns)
+    assert sent(bus) == [
+        Begin("c1", 7, 5, True, NS_PER_S, 24, 200 * MS),
+        Lost("c1", 7, 0, 0, busy[0].at_ns),
+        Result("c1", 7, 1, busy[1].at_ns, 128, 96, Look.NONE, failed=NO_PICTURE),
+    ]
+
+
+def test_how_far_behind_the_aggregator_is_is_not_asked_with_every_sample(
+    busy: list[Frame], bus: Bus, frames: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def length(partition: int) -> int:
+        asked.append(partition)
+        return 0
+
+    monkeypatch.setattr(bus, "results_length", length)
+    emitter = emitter_of(bus, frames, live=True)
+    began_s = time.monotonic()
+    for frame in busy:
+        emitter.take(frame)
+    assert 1 <= len(asked) <= 1 + (time.monotonic() - began_s)
 
 
 def test_footage_waits_for_room_and_loses_nothing(busy: list[Frame], bus: Bus, frames: FrameStore) -> None:

@@ -18,7 +18,7 @@ from ingest.worker import Options, run_cameras
 from storage.bus import Bus
 from storage.database.engine import migrate, open_engine, sqlite_url, writing
 from storage.database.models import CameraRow
-from storage.database.records import Camera, NewCamera, Policy
+from storage.database.records import Camera, NewCamera, Policy, Started
 from storage.database.sites import Sites
 from storage.frames import FrameStore, create_store
 from storage.messages import NS_PER_S, Begin, End, Look, Lost, Message, Result, Sample
@@ -274,6 +274,38 @@ def test_cameras_that_are_added_changed_and_removed_are_followed(house: House, c
             ends = [end for end in house.of(camera) if isinstance(end, End) and end.epoch == epoch]
             assert len(ends) == 1
             assert numbers(house.of(camera), epoch) == list(range(ends[0].seq))
+
+
+def test_a_camera_that_is_changed_while_it_still_begins_has_one_beginning(
+    house: House, clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(30)
+    camera = house.add("Door", "file:clip.mp4").id
+    begin_epoch = house.sites.begin_epoch
+    asked: list[str] = []
+    answered = threading.Event()
+
+    def slowly(camera_id: str, run: str, now_ns: int) -> Started:
+        asked.append(camera_id)
+        answered.wait(20)
+        return begin_epoch(camera_id, run, now_ns)
+
+    monkeypatch.setattr(house.sites, "begin_epoch", slowly)
+    house.start()
+    until(lambda: asked == [camera])
+    with writing(house.engine) as connection:
+        connection.execute(update(CameraRow).where(CameraRow.id == camera).values(version=2, min_face_px=50))
+    # The database answers after the old watch was given up; the others are told how it fares all the while.
+    time.sleep(3)
+    assert asked == [camera]
+    house.until_state(camera, CameraState.CONNECTING)
+    answered.set()
+    until(lambda: len(house.samples(camera)) > 5)
+    house.stop()
+    begins = [message for message in house.of(camera) if isinstance(message, Begin)]
+    assert [(begin.epoch, begin.min_face_px) for begin in begins] == [(2, 50)]
+    assert {message.epoch for message in house.of(camera)} == {2}
+    assert asked == [camera, camera]
 
 
 def test_a_bus_that_lost_what_it_held_gets_new_beginnings(house: House, clip: Callable[..., Path], redis: str) -> None:

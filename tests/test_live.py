@@ -122,3 +122,8 @@ def test_nobody_is_lost_while_nothing_happens(live: Live) -> None:
     score = in_the_end(live).matching.score
     assert (score.tracks, score.right, score.invented_events, score.counted_twice) == (4, 4, 0, 0)
     assert live.lost() == 0
+
+
+def test_the_demo_has_a_redis_of_its_own(tmp_path: Path) -> None:
+    settings = demo_settings(load_settings(redis_url="redis://10.0.0.5"), tmp_path)
+    assert (settings.redis_url, settings.database_url) == (None, None)

@@ -62,12 +62,14 @@ def test_whatever_is_logged_by_whatever_way_is_a_json_line_without_secrets() -> 
 
 def test_a_log_is_moved_aside_while_it_is_written_to(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
+    (tmp_path / "a.log.1").touch(mode=0o644)
     append_line(path, "a", "info", "first", url="rtsp://a:secret@b")
     with path.open("a") as writer:
         turn_over(path, largest_bytes=10)
         writer.write("second\n")
     assert path.read_text() == "second\n"
     aside = json.loads((tmp_path / "a.log.1").read_text())
+    assert (tmp_path / "a.log.1").stat().st_mode & 0o777 == 0o600
     assert (aside["event"], aside["url"]) == ("first", "rtsp://a:***@b")
     turn_over(path, largest_bytes=1000)
     assert path.read_text() == "second\n"

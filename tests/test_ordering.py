@@ -134,6 +134,13 @@ def test_a_live_camera_waits_for_a_missing_sample_until_told_otherwise() -> None
     assert reader.released[-1] == results[3].frame
 
 
+def test_an_outage_of_a_day_is_one_step() -> None:
+    reader = Reader()
+    results = footage(20)
+    reader.take(BEGIN, *results[:5], Lost("c1", 0, 3, 4_000_000_000, 0))
+    assert (reader.lost, reader.state.next_seq, reader.state.waiting) == (3_999_999_996, 4_000_000_001, {})
+
+
 def test_footage_waits_without_a_limit() -> None:
     reader = Reader()
     results = footage(10)

@@ -14,6 +14,8 @@ from sqlalchemy import text
 from api.page import FILES, FRESH_S
 from storage.bus import Bus
 from storage.database.engine import writing
+from storage.database.records import NewCamera
+from storage.database.sites import Sites
 from storage.messages import NS_PER_S
 from storage.status import CameraState, CameraStatus, StateReason
 from storage.words import Label
@@ -210,3 +212,17 @@ def test_a_browser_shows_it(api: Api, tmp_path: Path) -> None:
     ):
         assert expected in words
     assert shown.count("blob:") == 2
+
+
+def test_a_camera_and_its_building_may_be_added_while_the_page_is_made(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras = Sites.cameras
+
+    def adding(self: Sites, *args: object, **options: object) -> object:
+        self.add_building("South", "UTC", building_id="late")
+        self.add_camera(NewCamera("Late", "late", "rtsp://10.0.0.5/1"))
+        return cameras(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Sites, "cameras", adding)
+    assert [camera["building"] for camera in state(api)["cameras"]] == ["South"]

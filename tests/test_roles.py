@@ -12,10 +12,11 @@ import pytest
 from infra.cli import run
 from infra.places import Places, database_url
 from infra.roles import partition_of
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
+from infra.system.claim import remove_shared, shared_alone
 from infra.system.workers import Role, worker_commands, worker_environment, worker_names
 from storage.bus import Bus
-from storage.errors import UsageError
+from storage.errors import SetupError, UsageError
 from storage.frames import create_store
 from tests.test_supervisor import until
 
@@ -29,7 +30,15 @@ def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("frames_mib", "15"), ("partitions", "0"), ("partitions", "65"), ("live_backlog", "0"), ("frames_mib", "much")],
+    [
+        ("frames_mib", "15"),
+        ("partitions", "0"),
+        ("partitions", "65"),
+        ("live_backlog", "0"),
+        ("frames_mib", "much"),
+        ("redis_prefix", "a:b"),
+        ("camera_dwell_s", "-1"),
+    ],
 )
 def test_settings_out_of_range_are_wrong_calls(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"MASKWATCH_{name.upper()}", value)
@@ -113,5 +122,60 @@ def test_a_role_served_alone_beats_and_stops_when_asked(role: str, redis: str, t
         assert [json.loads(line)["event"] for line in told.splitlines()][-1] == "stopped"
     finally:
         bus.close()
-        places.frames.unlink()
-        places.shared.rmdir()
+        remove_shared(places)
+
+
+def test_roles_that_start_together_make_one_frame_store(redis: str) -> None:
+    settings = load_settings(redis_url=redis, redis_prefix="shared", frames_mib=16)
+    places = Places.of(settings)
+    environment = os.environ | {
+        "MASKWATCH_REDIS_URL": redis,
+        "MASKWATCH_REDIS_PREFIX": "shared",
+        "MASKWATCH_FRAMES_MIB": "16",
+    }
+    bus, other = Bus(redis, prefix="shared"), Bus(redis)
+    roles = ("classify", "aggregate", "ingest")
+    processes = [
+        subprocess.Popen([MASKWATCH, "serve", role], env=environment, stderr=subprocess.DEVNULL) for role in roles
+    ]
+    try:
+        until(
+            lambda: (
+                {f"{role}-0" for role in roles} <= bus.heartbeats().keys()
+                or any(process.poll() is not None for process in processes)
+            )
+        )
+        assert not other.heartbeats()
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        assert [process.wait(10) for process in processes] == [0, 0, 0]
+        assert places.snapshots.stat().st_mode & 0o777 == places.data.stat().st_mode & 0o777 == 0o700
+    finally:
+        for process in processes:
+            process.kill()
+        bus.close()
+        other.close()
+        remove_shared(places)
+
+
+def test_a_folder_of_somebody_else_s_is_no_shared_memory() -> None:
+    places = Places.of(load_settings())
+    places.shared.symlink_to("/")
+    try:
+        with pytest.raises(SetupError, match="belongs to somebody else"), shared_alone(places):
+            pytest.fail("unreachable")
+    finally:
+        places.shared.unlink()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_up_may_speak_for_all_cameras(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def system(settings: Settings, **_: object) -> None:
+        asked.append((settings.camera_dwell_s, settings.camera_min_face_px))
+        raise UsageError("enough")
+
+    monkeypatch.setattr("infra.commands.up.System", system)
+    run(["up"] if own else ["up", "--dwell", "2.5", "--min-face", "40"])
+    assert asked == [(None, None) if own else (2.5, 40)]

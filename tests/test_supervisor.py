@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import sqlite3
@@ -27,7 +28,7 @@ from infra.system.claim import processes_of
 from infra.system.crew import Crew
 from infra.system.ground import Ground
 from infra.system.keeper import Pauses
-from infra.system.workers import Role, WorkerCommand
+from infra.system.workers import RUN, Role, WorkerCommand
 from storage.errors import ConflictError, MaskwatchError, SetupError, StorageError, UsageError
 
 STANDIN = Path(__file__).parent / "standin.py"
@@ -380,6 +381,28 @@ def refused(error: type[MaskwatchError], match: str, *workers: WorkerCommand, **
     assert not system.places.shared.exists()
     assert processes_of(system.run) == []
     return str(told.value)
+
+
+def test_a_port_in_use_leaves_nothing_of_a_killed_run() -> None:
+    places, run = Places.of(load_settings()), secrets.token_hex(16)
+    places.data.mkdir(parents=True, exist_ok=True)
+    with (
+        subprocess.Popen(["/bin/sleep", "60"], env={RUN: run}) as left,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        until(lambda: processes_of(run))
+        places.run.write_text(json.dumps({"run": run, "pid": 1}))
+        try:
+            refused(ConflictError, "is in use", worker("api-0"), port=other.getsockname()[1])
+            assert left.wait(1.0) == -signal.SIGKILL
+        finally:
+            left.kill()
+
+
+def test_the_data_folder_and_its_logs_are_for_this_user_alone() -> None:
+    with System(load_settings(), [worker("detect-0")], say=Said()) as system:
+        modes = [folder.stat().st_mode & 0o777 for folder in (system.places.data, system.places.logs)]
+    assert modes == [0o700, 0o700]
 
 
 def test_a_port_in_use_is_told() -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,8 @@ def run_system(settings: Settings, folder: Path, progress: Progress) -> list[Mea
         cores = (_cpu_s(system) - cpu_s) / (time.monotonic() - measured)
         truth = added([one.matching.score for one in found(own, truths)])
         lost = _lost(own)
-        back = [_back(system, role, progress) for role in KILLED]
+        with closing(Bus(system.redis_url, prefix=own.redis_prefix)) as bus:
+            back = [_back(system, bus, role, progress) for role in KILLED]
     return [
         figure("first_sample_s", first_s, "s"),
         figure("memory_mib", memory_mib, "MiB"),
@@ -75,20 +77,16 @@ def run_system(settings: Settings, folder: Path, progress: Progress) -> list[Mea
     ]
 
 
-def _back(system: System, role: Role, progress: Progress) -> Measurement:
+def _back(system: System, bus: Bus, role: Role, progress: Progress) -> Measurement:
     """How long after its death a worker's successor beats for the first time."""
     name = f"{role}-0"
-    bus = Bus(system.redis_url)
-    try:
-        _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid == system.pids().get(name))
-        killed = system.pids()[name]
-        os.kill(killed, signal.SIGKILL)
-        started_s = time.monotonic()
-        _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid != killed)
-        progress(SECONDS + 3.0 * KILLED.index(role), SECONDS + LIMIT_S / 4)
-        return figure(f"{role}_back_s", time.monotonic() - started_s, "s")
-    finally:
-        bus.close()
+    _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid == system.pids().get(name))
+    killed = system.pids()[name]
+    os.kill(killed, signal.SIGKILL)
+    started_s = time.monotonic()
+    _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid != killed)
+    progress(SECONDS + 3.0 * KILLED.index(role), SECONDS + LIMIT_S / 4)
+    return figure(f"{role}_back_s", time.monotonic() - started_s, "s")
 
 
 def _wait(system: System, condition: Callable[[], bool]) -> None:

@@ -25,7 +25,7 @@ def up(
     dwell: Dwell = None,
 ) -> None:
     """Run the whole system on this machine: cameras, workers, database, API and page. Ctrl-C stops it."""
-    settings = load_settings(model=model, detector=detector, min_face_px=min_face, dwell_s=dwell)
+    settings = load_settings(model=model, detector=detector, camera_min_face_px=min_face, camera_dwell_s=dwell)
     loopback(host)
     log_to_nowhere()
     with asked_to_stop() as stop:

@@ -56,7 +56,8 @@ class Shown:
 
 def demo_settings(settings: Settings, folder: Path) -> Settings:
     """Of a system of the demo's own: the clips in `folder` are its cameras, and nothing that is real gets touched."""
-    return settings.model_copy(update={"data_dir": folder / "system", "media_dir": folder, "database_url": None})
+    own = {"data_dir": folder / "system", "media_dir": folder, "database_url": None, "redis_url": None}
+    return settings.model_copy(update=own)
 
 
 def set_up(settings: Settings, truths: Sequence[Truth]) -> None:

@@ -6,7 +6,8 @@ import shutil
 import signal
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -42,7 +43,7 @@ class Claim:
             ConflictError: another system runs on it.
             StorageError: it can't be written.
         """
-        make_folder(places.data)
+        make_folder(places.data, 0o700)
         check_writable(places.run)
         self._places = places
         self._lock = _locked(places)
@@ -91,15 +92,32 @@ def remove_shared(places: Places) -> None:
     Raises:
         SetupError: it is none of ours.
     """
+    if _shared_is_there(places):
+        shutil.rmtree(places.shared, ignore_errors=True)
+
+
+@contextmanager
+def shared_alone(places: Places) -> Iterator[None]:
+    """Make the folder in shared memory unless it is there, and hold it against others that would do the same.
+
+    Raises:
+        SetupError: there is no shared memory, or the folder is none of ours.
+    """
+    if not _shared_is_there(places):
+        try:
+            make_shared(places)
+        except SetupError:
+            # Somebody else may have been faster.
+            if not _shared_is_there(places):
+                raise
+    path = places.shared / "lock"
     try:
-        found = places.shared.lstat()
-    except FileNotFoundError:
-        return
+        lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "rb+", 0)
     except OSError as error:
-        raise storage_error(places.shared, error) from error
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise SetupError(f"{places.shared} belongs to somebody else: remove it, or name another MASKWATCH_SHM_DIR")
-    shutil.rmtree(places.shared, ignore_errors=True)
+        raise storage_error(path, error) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def end_processes(run: str) -> None:
@@ -123,6 +141,18 @@ def processes_of(run: str) -> list[int]:
                 if mark in (folder / "environ").read_bytes().split(b"\0"):
                     found.append(int(folder.name))
     return found
+
+
+def _shared_is_there(places: Places) -> bool:
+    try:
+        found = places.shared.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise storage_error(places.shared, error) from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise SetupError(f"{places.shared} belongs to somebody else: remove it, or name another MASKWATCH_SHM_DIR")
+    return True
 
 
 def _locked(places: Places) -> IO[str]:

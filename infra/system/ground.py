@@ -51,7 +51,7 @@ class Ground:
         create_store(self._places.frames, self._settings.frames_mib)
         if self._settings.redis_url is None:
             self._start_redis()
-        bus = Bus(self.redis_url, partitions=self._settings.partitions)
+        bus = Bus(self.redis_url, prefix=self._settings.redis_prefix, partitions=self._settings.partitions)
         bus.ping()
         self._identity, self._trouble = bus.identity(), False
         self._listener = Listener(bus)

@@ -31,6 +31,12 @@ def check_address(url: str, media_root: Path | None) -> None:
         media_path(url, media_root)
     elif parts.scheme not in NETWORK_SCHEMES:
         raise InvalidError(f"camera address {_shown(url)!r} is of an unknown kind: {_NEEDS}")
+    elif "@" in parts.path or ("@" in parts.query + parts.fragment and not parts.path and "@" not in parts.netloc):
+        # What stands where host and port are read is a user name and a part of a password: nothing of it is shown.
+        raise InvalidError(
+            "the camera address has an '@' after its host: special characters in a password must be percent-encoded "
+            "(/ as %2F, ? as %3F, # as %23, @ as %40), an '@' in a path as %40"
+        )
     elif not parts.netloc or not _is_host(parts):
         raise InvalidError(f"camera address {_shown(url)!r} names no host: write it as rtsp://host/path")
 

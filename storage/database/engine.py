@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from storage.database.failures import BUSY_S, shown_database, translate
+from storage.database.failures import BUSY_S, shown_database, shown_url, translate
 from storage.errors import SetupError, StorageError, UsageError
 
 REVISIONS: Final = ("0001",)
@@ -62,7 +62,7 @@ def open_engine(url: str) -> Engine:
     if kind in {"postgresql", "postgres"}:
         return _postgresql_engine(address)
     raise UsageError(
-        f"cannot use {address.render_as_string()} as the database (MASKWATCH_DATABASE_URL): write "
+        f"cannot use {shown_url(address)} as the database (MASKWATCH_DATABASE_URL): write "
         "postgresql://user:password@host/name, or sqlite:////folder/file"
     )
 

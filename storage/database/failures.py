@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -34,7 +34,17 @@ _ADVICE: Final = (
 
 def shown_database(engine: Engine) -> str:
     """The database's file, or its address without the password."""
-    return engine.url.database or "" if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+    return engine.url.database or "" if engine.dialect.name == "sqlite" else shown_url(engine.url)
+
+
+def shown_url(address: URL) -> str:
+    """A database's address without passwords, those in the query left out.
+
+    >>> from sqlalchemy import make_url
+    >>> shown_url(make_url("postgresql://db/mw?user=me&password=secret"))
+    'postgresql://db/mw?user=me'
+    """
+    return address.difference_update_query(_secret_fields(address)).render_as_string()
 
 
 def translate(engine: Engine, error: SQLAlchemyError) -> StorageError:
@@ -43,7 +53,19 @@ def translate(engine: Engine, error: SQLAlchemyError) -> StorageError:
     if isinstance(error, PoolTimeoutError):
         return StorageError(f"the database {name} is busy: no connection became free within {BUSY_S:.0f} s")
     cause = str(getattr(error, "orig", None) or error).strip()
-    if engine.url.password:
-        cause = cause.replace(str(engine.url.password), "***")
+    for secret in _secrets(engine.url):
+        cause = cause.replace(secret, "***")
     advice = next((advice for words, advice in _ADVICE if words in cause), "failed")
     return StorageError(f"the database {name} {advice} ({cause.partition(chr(10))[0]})")
+
+
+def _secret_fields(address: URL) -> list[str]:
+    return [name for name in address.query if "pass" in name.lower()]
+
+
+def _secrets(address: URL) -> list[str]:
+    found = [str(address.password or "")]
+    for name in _secret_fields(address):
+        value = address.query[name]
+        found += [value] if isinstance(value, str) else value
+    return [secret for secret in found if secret]

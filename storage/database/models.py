@@ -158,7 +158,7 @@ class TrackRow(Base):
 
 
 class TrackPathRow(Base):
-    """A part of where a track was seen: a MessagePack list of [at_ns, x, y, width, height]."""
+    """A part of where a track was seen: a MessagePack list of `storage.paths.Seen`."""
 
     __tablename__ = "track_path"
 

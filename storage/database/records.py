@@ -91,7 +91,7 @@ class NewCamera(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         substream_url: of a smaller picture of the same view.
         enabled: whether it is watched.
         counts: whether its passages go into totals.
-        analyze_fps: samples a second, above 0 up to 120.
+        analyze_fps: samples a second, 0.01 to 120.
         min_face_px: smallest face that is judged, 8 to 1000.
         regions: parts of the picture to watch or to ignore.
         policy: None takes the building's.
