@@ -148,7 +148,8 @@ def test_who_is_stopped_leaves_nothing_behind(
     clip = write_video(passing_by(astronaut) * 12)
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [MASKWATCH, "video", str(clip), "--annotate", str(out / "a.mp4")],
+        # What runs in the background of a shell ignores Ctrl-C, and its children do.
+        ["env", "--default-signal", MASKWATCH, "video", str(clip), "--annotate", str(out / "a.mp4")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

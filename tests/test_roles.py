@@ -136,7 +136,7 @@ def test_roles_that_start_together_make_one_frame_store(redis: str) -> None:
     bus, other = Bus(redis, prefix="shared"), Bus(redis)
     roles = ("classify", "aggregate", "ingest")
     processes = [
-        subprocess.Popen([MASKWATCH, "serve", role], env=environment, stderr=subprocess.DEVNULL) for role in roles
+        subprocess.Popen([MASKWATCH, "serve", role], env=environment) for role in roles
     ]
     try:
         until(
