@@ -167,6 +167,7 @@ def _aggregate(post: Post) -> None:
 
     bus, partition = post.bus, partition_of(post.name, post.settings)
     # What is seen on cameras is for this user alone.
+    make_folder(post.places.data, 0o700)
     make_folder(post.places.snapshots, 0o700)
     # A successor of the same name on the same data folder takes over at once; one elsewhere has to wait for the lease.
     owner = f"{post.name}@{socket.gethostname()[:64]}/{post.places.shared.name}"

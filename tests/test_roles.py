@@ -135,9 +135,7 @@ def test_roles_that_start_together_make_one_frame_store(redis: str) -> None:
     }
     bus, other = Bus(redis, prefix="shared"), Bus(redis)
     roles = ("classify", "aggregate", "ingest")
-    processes = [
-        subprocess.Popen([MASKWATCH, "serve", role], env=environment) for role in roles
-    ]
+    processes = [subprocess.Popen([MASKWATCH, "serve", role], env=environment) for role in roles]
     try:
         until(
             lambda: (
