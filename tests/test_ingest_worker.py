@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -54,9 +55,11 @@ class House:
             NewCamera(name, self.building, url, enabled=enabled, analyze_fps=fps, min_face_px=30, policy=policy)
         )
 
-    def start(self, run: str = "run-1", *, send: Callable[[int, str | None], None] | None = None) -> None:
+    def start(
+        self, run: str = "run-1", *, send: Callable[[int, str | None], None] | None = None, **overrides: Any
+    ) -> None:
         self.pulse = Pulse(send)
-        options = Options(run, self.media, retry_s=0.1)
+        options = Options(run, self.media, retry_s=0.1, **overrides)
         arguments = (self.sites, self.bus, self.frames, self.pulse, options)
         self.thread = threading.Thread(target=run_cameras, args=arguments)
         self.thread.start()
@@ -194,6 +197,17 @@ def test_a_file_plays_as_a_live_camera_and_then_stands_still(house: House, clip:
     assert status is not None
     assert status.clock == "file"
     assert status.last_frame_at_ns is not None
+
+
+def test_what_a_run_sets_for_all_cameras_goes_before_each_one_s_own(house: House, clip: Callable[..., Path]) -> None:
+    clip(1)
+    camera = house.add("Door", "file:clip.mp4").id
+    house.start(dwell_s=5.0, min_face_px=50)
+    until(lambda: len(house.of(camera)) > 0)
+    house.stop()
+    begin = house.of(camera)[0]
+    assert isinstance(begin, Begin)
+    assert (begin.dwell_ns, begin.min_face_px) == (5 * NS_PER_S, 50)
 
 
 def test_a_restarted_process_goes_on_where_the_file_would_be_and_a_new_run_begins_anew(
