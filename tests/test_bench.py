@@ -4,6 +4,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ def footage(write_video: WriteVideo, astronaut: NDArray[np.uint8]) -> Path:
         picture[40:340, 10 + 14 * index : 270 + 14 * index] = astronaut[0:300, 100:360]
         pictures.append(picture)
     return write_video(pictures)
+
+
+MASKWATCH = str(Path(sys.executable).with_name("maskwatch"))
 
 
 @pytest.fixture
@@ -162,10 +167,11 @@ def test_the_shortest_and_the_longest_clips_can_be_made() -> None:
 
 
 @pytest.mark.slow
-def test_the_running_system_keeps_to_its_figures(bench: Any) -> None:
-    status, out, _ = bench("system", "--json")
-    assert status == 0
-    figures = {row["name"]: row["value"] for row in json.loads(out)["results"]}
+def test_the_running_system_keeps_to_its_figures() -> None:
+    # In a process of its own: this one holds all that the tests import, and the supervisor's memory counts.
+    done = subprocess.run([MASKWATCH, "bench", "system", "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = {row["name"]: row["value"] for row in json.loads(done.stdout)["results"]}
     assert figures["memory_mib"] <= 1024
     assert figures["right"] >= 0.9 * figures["passages"] == 18
     assert (figures["invented_events"], figures["counted_twice"]) == (0, 0)

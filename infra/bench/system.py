@@ -80,13 +80,19 @@ def run_system(settings: Settings, folder: Path, progress: Progress) -> list[Mea
 def _back(system: System, bus: Bus, role: Role, progress: Progress) -> Measurement:
     """How long after its death a worker's successor beats for the first time."""
     name = f"{role}-0"
-    _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid == system.pids().get(name))
+    _wait(system, lambda: _pid(bus, name) in {system.pids().get(name)} - {None})
     killed = system.pids()[name]
     os.kill(killed, signal.SIGKILL)
     started_s = time.monotonic()
-    _wait(system, lambda: name in bus.heartbeats() and bus.heartbeats()[name].pid != killed)
+    _wait(system, lambda: _pid(bus, name) not in {None, killed})
     progress(SECONDS + 3.0 * KILLED.index(role), SECONDS + LIMIT_S / 4)
     return figure(f"{role}_back_s", time.monotonic() - started_s, "s")
+
+
+def _pid(bus: Bus, name: str) -> int | None:
+    """Of the process that last beat under a name."""
+    heard = bus.heartbeats().get(name)
+    return None if heard is None else heard.pid
 
 
 def _wait(system: System, condition: Callable[[], bool]) -> None:
