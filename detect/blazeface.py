@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from detect.faces import KEYPOINTS, Faces
 from detect.models import DetectorModel, checked_model_file
+from detect.spared import spared
 from storage.errors import SetupError
 
 MIN_SCORE: Final = 0.2
@@ -41,9 +42,10 @@ class BlazeFace:
         """
         checked_model_file(path, model)
         try:
-            from mediapipe import Image, ImageFormat
-            from mediapipe.tasks.python.core.base_options import BaseOptions
-            from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
+            with spared():
+                from mediapipe import Image, ImageFormat
+                from mediapipe.tasks.python.core.base_options import BaseOptions
+                from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
 
             task = FaceDetector.create_from_options(
                 FaceDetectorOptions(

@@ -1,8 +1,11 @@
 """Where faces are found: the tile plan, the merge, and the real detector on a real face."""
 
+import subprocess
 import sys
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -16,6 +19,7 @@ from detect.faces import Faces
 from detect.looking import Looker
 from detect.merge import merge
 from detect.models import DETECTORS, checked_model_file, detector_model, extract_models
+from detect.spared import ABSENT, LATER, spared
 from detect.tiles import OVERLAP_FACES, Tile, plan_tiles, tiles_with_motion, uncut
 from storage.errors import SetupError, UsageError
 
@@ -130,6 +134,62 @@ def test_the_number_of_threads_changes_nothing(astronaut: NDArray[np.uint8]) -> 
         looker.close()
     assert np.array_equal(answers[0].boxes, answers[1].boxes)
     assert np.array_equal(answers[0].scores, answers[1].scores)
+
+
+def test_a_detector_loads_neither_tensorflow_nor_matplotlib_and_leaves_both_to_who_wants_them(tmp_path: Path) -> None:
+    """TensorFlow is there where the extra `train` is installed; a look-alike stands for it here."""
+    (tmp_path / "tensorflow.py").write_text("there = True")
+    program = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(tmp_path)!r})
+from detect.blazeface import BlazeFace
+from detect.models import DETECTORS
+BlazeFace(DETECTORS["blazeface-full-range"], Path({str(MODEL_FILE)!r})).close()
+assert not [name for name in sys.modules if name.partition(".")[0] in ("tensorflow", "matplotlib")], "loaded"
+from mediapipe.tasks.python.vision import drawing_utils
+assert drawing_utils.plt.figure.__name__ == "figure"
+import matplotlib, tensorflow
+assert tensorflow.there and matplotlib.pyplot.figure is drawing_utils.plt.figure
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_was_loaded_before_is_not_kept_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {name: ModuleType(name) for name in (*ABSENT, *LATER)}
+    for name, module in here.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    with spared():
+        assert {name: sys.modules[name] for name in here} == here
+    assert {name: sys.modules[name] for name in here} == here
+
+
+def test_what_is_kept_away_comes_when_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detect.spared.ABSENT", ("mw_absent",))
+    monkeypatch.setattr("detect.spared.LATER", ("mw_later", "mw_later.part"))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mw_absent.py").write_text("")
+    (tmp_path / "mw_later").mkdir()
+    (tmp_path / "mw_later" / "__init__.py").write_text("whole = 1")
+    (tmp_path / "mw_later" / "part.py").write_text("piece = 2")
+    names = ("mw_absent", "mw_later", "mw_later.part")
+    try:
+        with spared():
+            part = import_module("mw_later.part")
+            with pytest.raises(ModuleNotFoundError):
+                import_module("mw_absent")
+        assert not sys.modules.keys() & names
+        with spared():
+            assert import_module("mw_later.part").piece == import_module("mw_later.part").piece == 2
+            assert import_module("mw_later").whole == 1
+        assert part.piece == 2
+        with pytest.raises(AttributeError):
+            _ = part.nothing
+        import_module("mw_absent")
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
 
 
 def test_an_unknown_detector_is_named_with_the_known_ones() -> None:

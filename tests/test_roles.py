@@ -71,6 +71,13 @@ def test_every_setting_reaches_the_workers(tmp_path: Path, monkeypatch: pytest.M
     assert database_url(load_settings()) == "postgresql://me:pw@db/mw"
 
 
+def test_workers_spare_memory_unless_the_person_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    environment = worker_environment(load_settings(), Places.of(load_settings()), "redis://host", "run")
+    assert (environment["MALLOC_ARENA_MAX"], environment["OPENBLAS_NUM_THREADS"]) == ("7", "1")
+
+
 def test_there_is_an_aggregator_for_each_partition() -> None:
     settings = load_settings(partitions=3)
     names = [name for name, _ in worker_names(settings)]

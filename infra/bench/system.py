@@ -1,6 +1,7 @@
 """The running system with the demo's two cameras: how soon it looks, what it takes, how soon a killed worker is back."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -10,13 +11,14 @@ from typing import Final
 
 from sqlalchemy import select
 
+from infra.bench.memory import mapped, together_mib
 from infra.bench.report import Measurement, figure
 from infra.demo.live import closing_engine, demo_settings, found, set_up
 from infra.demo.prepared import prepared_clips
 from infra.footage import Progress
 from infra.scoring import added
 from infra.settings import Settings
-from infra.supervisor import TURN_S, System
+from infra.supervisor import SUPERVISOR, TURN_S, System
 from infra.system.workers import Role
 from storage.bus import Bus
 from storage.database.engine import reading
@@ -28,6 +30,9 @@ SECONDS: Final = 50.0
 
 SETTLED_S: Final = 20.0
 """Memory is measured with people in view, once everything has warmed up."""
+
+FRAMES: Final = "frames"
+"""The frame store, among those that take memory."""
 
 LIMIT_S: Final = 60.0
 KILLED: Final = (Role.INGEST, Role.DETECT, Role.CLASSIFY, Role.AGGREGATE, Role.API)
@@ -51,12 +56,13 @@ def run_system(settings: Settings, folder: Path, progress: Progress) -> list[Mea
     with System(own, port=0, say=lambda _: None) as system:
         _wait(system, lambda: _looked(own) == len(truths))
         first_s = time.monotonic() - started_s
-        cpu_s, memory_mib, measured = _cpu_s(system), 0.0, time.monotonic()
+        cpu_s, measured = _cpu_s(system), time.monotonic()
+        memory: dict[str, float] = {}
         while (played_s := time.monotonic() - started_s - first_s) < SECONDS:
             system.check()
             progress(played_s, SECONDS + LIMIT_S / 4)
-            if not memory_mib and played_s > SETTLED_S:
-                memory_mib = _memory_mib(system)
+            if not memory and played_s > SETTLED_S:
+                memory = _memory(system)
             time.sleep(TURN_S)
         cores = (_cpu_s(system) - cpu_s) / (time.monotonic() - measured)
         truth = added([one.matching.score for one in found(own, truths)])
@@ -65,7 +71,8 @@ def run_system(settings: Settings, folder: Path, progress: Progress) -> list[Mea
             back = [_back(system, bus, role, progress) for role in KILLED]
     return [
         figure("first_sample_s", first_s, "s"),
-        figure("memory_mib", memory_mib, "MiB"),
+        figure("memory_mib", sum(memory.values()), "MiB"),
+        *(figure(f"memory_{part}_mib", mib, "MiB") for part, mib in memory.items()),
         figure("cpu_cores", cores, "cores"),
         figure("passages", truth.tracks, ""),
         figure("right", truth.right, ""),
@@ -115,29 +122,26 @@ def _lost(settings: Settings) -> int:
         return sum(connection.execute(select(CameraStateRow.lost)).scalars())
 
 
-def _pids(system: System) -> list[int]:
-    return [os.getpid(), *system.pids().values()]
+def _pids(system: System) -> dict[str, int]:
+    return {SUPERVISOR: os.getpid(), **system.pids()}
 
 
-def _memory_mib(system: System) -> float:
-    """What the system takes from the machine: of each process what is its own and its share of what is shared; and the
-    frame store, which is reserved as a whole.
-    """
-    own_kib = sum(_field(pid, "Pss") - _field(pid, "Pss_Shmem") for pid in _pids(system))
-    return own_kib / 1024 + system.places.frames.stat().st_size / 2**20
-
-
-def _field(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1])
-    return 0
+def _memory(system: System) -> dict[str, float]:
+    """What the system takes from the machine, in MiB, by role; the frame store is reserved as a whole."""
+    frames = system.places.frames
+    memory: dict[str, float] = {}
+    for name, mib in together_mib({name: mapped(pid) for name, pid in _pids(system).items()}, str(frames)).items():
+        # Workers are called by role and number.
+        part = re.sub(r"-\d+$", "", name)
+        memory[part] = memory.get(part, 0.0) + mib
+    memory[FRAMES] = frames.stat().st_size / 2**20
+    return memory
 
 
 def _cpu_s(system: System) -> float:
     """Processor time of all processes so far; one that was replaced is missing."""
     ticks = 0
-    for pid in _pids(system):
+    for pid in _pids(system).values():
         # The name, in brackets, may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
