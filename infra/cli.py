@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "camera": "sites",
     "train": "train",
     "evaluate": "train",
+    "export": "export",
+    "explain": "explain",
     "bench": "bench",
 }
 """Each command, and the module below `infra.commands` that holds it."""

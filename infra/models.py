@@ -3,12 +3,11 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from classify.classifier import FaceClassifier, LiteRtClassifier, read_labels
+from classify.classifier import FaceClassifier, load_model
+from classify.labels_file import labels_path, read_labels
 from detect.looking import Looker
 from detect.models import detector_model
 from infra.settings import Settings
-from storage.errors import InputError
-from storage.words import NOT_A_FACE
 
 
 def open_looker(settings: Settings) -> Looker:
@@ -23,9 +22,8 @@ def open_looker(settings: Settings) -> Looker:
 
     model = detector_model(settings.detector)
     path = settings.detector_model or settings.models_dir / model.file_name
-    labels = read_labels(settings.model.with_name("labels.json"))
-    rejected_later = labels.rejects_false_alarms and NOT_A_FACE in labels.labels
-    min_score = MIN_SCORE if rejected_later else MIN_SCORE_ALONE
+    labels = read_labels(labels_path(settings.model))
+    min_score = MIN_SCORE if labels.says_not_a_face else MIN_SCORE_ALONE
     with ExitStack() as stack:
         detectors = [stack.enter_context(BlazeFace(model, path, min_score=min_score)) for _ in range(settings.threads)]
         stack.pop_all()
@@ -33,11 +31,10 @@ def open_looker(settings: Settings) -> Looker:
 
 
 def load_classifier(path: Path) -> FaceClassifier:
-    """The classifier in a file, chosen by its kind.
+    """The classifier in a file, chosen by its kind; each process loads its own.
 
     Raises:
-        InputError: a file that is none, or of a kind that can't run here.
+        InputError: a file that is none, or labels that do not go with it.
+        SetupError: the file, its labels or, for a Keras model, Keras are missing.
     """
-    if path.suffix == ".keras":
-        raise InputError(f"{path}: .keras models can't be run yet; give the .tflite file that training wrote beside it")
-    return LiteRtClassifier(path)
+    return load_model(path)

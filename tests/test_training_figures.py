@@ -1,11 +1,15 @@
 """Figures against values computed by hand."""
 
+import json
+
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from training.calibration import fit_temperature, prior_shift
-from training.figures import balanced_log_loss, calibration_error, figures, report, softmax, wilson
+from training.curves import calibration_error
+from training.figures import balanced_log_loss, figures, report, softmax, wilson
 from training.schedule import learning_rate
 
 
@@ -106,3 +110,86 @@ def test_the_learning_rate_rises_then_falls() -> None:
 def test_rare_classes_go_part_of_the_way_back_to_their_share() -> None:
     shift = prior_shift(np.array([90.0, 10.0, 0.0]), np.array([0.5, 0.5, 0.0]))
     assert shift == pytest.approx([0.35 * np.log(1.8), 0.35 * np.log(0.2), 0.0])
+
+
+def test_abstaining_on_the_least_sure_removes_the_errors_that_are_there() -> None:
+    probabilities = np.tile([0.9, 0.1, 0.0], (100, 1))
+    probabilities[:3] = [0.6, 0.4, 0.0]
+    labels = np.zeros(100, np.int64)
+    labels[[0, 1, 50, 51]] = 1
+    found = figures(probabilities, labels)
+    assert found.abstention.of == 4
+    assert found.abstention.value is not None
+    assert 0.5 <= found.abstention.value <= 1.0
+    assert (found.risk_coverage[-1].coverage, found.risk_coverage[-1].risk) == (1.0, 0.04)
+    assert len(found.risk_coverage) <= 100
+
+
+def test_equally_sure_faces_are_not_taken_in_the_order_of_the_data() -> None:
+    labels = np.array([1] * 50 + [0] * 950, np.int64)
+    found = figures(np.tile([0.9, 0.1, 0.0], (1000, 1)), labels)
+    assert found.abstention.value == pytest.approx(0.05, abs=0.1)
+
+
+def test_brier_score() -> None:
+    assert figures(np.array([[0.8, 0.2, 0.0]]), np.array([0])).brier == pytest.approx(0.08)
+    assert figures(np.array([[0.0, 1.0, 0.0]]), np.array([0])).brier == pytest.approx(2.0)
+
+
+def test_reliability_bins_hold_equally_many_and_add_up() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet([1, 1, 1], 300)
+    labels = rng.integers(0, 3, 300)
+    bins = figures(probabilities, labels).reliability
+    assert [part.count for part in bins] == [20] * 15
+    assert [part.confidence for part in bins] == sorted(part.confidence for part in bins)
+    accuracy = sum(part.accuracy * part.count for part in bins) / 300
+    assert accuracy == pytest.approx(figures(probabilities, labels).accuracy.value)
+
+
+def test_average_precision_by_hand() -> None:
+    """Ranked: right, wrong, right; precision 1 at half the recall, 2/3 at all of it."""
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.7, 0.3, 0.0]])
+    found = figures(probabilities, np.array([0, 1, 0])).precision_recall["with_mask"]
+    assert found.average_precision == pytest.approx(0.5 * 1.0 + 0.5 * 2 / 3)
+    assert (found.recall[-1], found.of) == (1.0, 2)
+
+
+def test_faces_of_the_same_score_are_found_together() -> None:
+    found = figures(np.tile([0.5, 0.5, 0.0], (4, 1)), np.array([0, 1, 1, 1])).precision_recall["with_mask"]
+    assert (found.average_precision, found.recall, found.precision) == (0.25, [1.0], [0.25])
+
+
+def test_curves_have_at_most_a_hundred_points() -> None:
+    rng = np.random.default_rng(1)
+    found = figures(rng.dirichlet([1, 1, 1], 3000), rng.integers(0, 3, 3000))
+    assert all(50 < len(curve.recall) == len(curve.precision) <= 100 for curve in found.precision_recall.values())
+
+
+def test_labels_without_faces_are_absent_and_nothing_is_divided_by_zero() -> None:
+    found = figures(np.array([[0.9, 0.1, 0.0, 0.0], [0.2, 0.8, 0.0, 0.0]]), np.array([0, 1]))
+    assert found.absent == ["incorrect_mask"]
+    assert set(found.precision_recall) == {"with_mask", "without_mask"}
+    assert found.classes["incorrect_mask"].f1.value is None
+    assert found.balanced_accuracy.value == 1.0
+    assert found.abstention.value is None
+    empty = figures(np.empty((0, 4)), np.empty(0, np.int64), unknown=np.empty(0, np.bool_))
+    assert (empty.brier, empty.reliability, empty.risk_coverage, empty.precision_recall) == (None, [], [], {})
+    assert empty.unknown is not None
+    assert empty.unknown.abstained.value is None
+
+
+def test_what_unknown_does_is_reported_over_the_kept_ones_and_by_width() -> None:
+    unknown = np.array([0, 0, 0, 1, 0, 0, 1, 0, 0, 0], np.bool_)
+    widths = np.array([30.0] * 5 + [90.0] * 5)
+    found = report(sure(PREDICTED), LABELS, widths, np.array(["a"] * 10), unknown=unknown)
+    overall = found.overall.unknown
+    assert overall is not None
+    assert (overall.faces, overall.abstained.value) == (8, 0.2)
+    assert overall.errors_removed.value == pytest.approx(2 / 3)
+    assert overall.confusion == [[3, 0, 0], [0, 2, 0], [0, 1, 2]]
+    assert overall.accuracy.value == pytest.approx(7 / 8)
+    assert [one.unknown.faces for one in found.by_width.values() if one.unknown] == [4, 0, 4]
+    assert found.by_source["a"].reliability == []
+    decoded = json.loads(msgspec.json.encode(found))
+    assert decoded["overall"]["unknown"]["abstained"]["of"] == 10

@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 from training.augment import augmented, centred
 from training.batches import Batches
 from training.cache import CONTEXT, Crops
-from training.drawn_masks import Worn, can_draw, draw_mask
+from training.drawn_masks import Donor, Worn, draw_mask
+from training.face_frame import Frame, can_draw
 from training.labels import INCORRECT_MASK, NO_FACE, WITH_MASK, WITHOUT_MASK
+from training.occluders import draw_occluder
 
 SIDE = 160
 FACE = SIDE / CONTEXT
@@ -33,6 +35,7 @@ def crops(labels: list[int]) -> Crops:
         np.array(["set"] * count),
         np.array(["portrait"] * count),
         np.array([f"{index}.png" for index in range(count)]),
+        np.array(labels, np.int64),
     )
 
 
@@ -90,6 +93,41 @@ def test_drawn_masks_cover_what_their_label_says(worn: Worn, label: int, share: 
         assert part >= 0.7 if wanted else part <= 0.1
 
 
+def test_a_real_mask_goes_where_the_label_says_with_its_own_colours() -> None:
+    masked = face()
+    frame = Frame(KEYPOINTS)
+    rows = np.indices((SIDE, SIDE)).transpose(1, 2, 0)[..., ::-1].astype(np.float64)
+    u, t = frame.coordinates(rows)
+    masked[(np.abs(u) < 1) & (t > 0.25) & (t < 1.75)] = (20, 200, 20)
+    donor = Donor(masked, KEYPOINTS)
+    for seed in range(20):
+        drawn = draw_mask(face(), KEYPOINTS, Worn.NOSE_OUT, np.random.default_rng(seed), donor).astype(int)
+        green = drawn[..., 1] - drawn[..., 0] > 60
+        nose, mouth = (tuple(KEYPOINTS[point].round().astype(int)[::-1]) for point in (2, 3))
+        assert green[mouth]
+        assert not green[nose]
+
+
+def test_face_coordinates_are_those_that_points_are_made_from() -> None:
+    frame = Frame(KEYPOINTS + np.random.default_rng(0).normal(0, 2, (6, 2)).astype(np.float32))
+    u, t = np.meshgrid(np.linspace(-0.9, 0.9, 7), np.linspace(0.0, 2.0, 9))
+    back = frame.coordinates(frame.points(u, t))
+    np.testing.assert_allclose(back[0], u, atol=1e-5)
+    np.testing.assert_allclose(back[1], t, atol=1e-5)
+
+
+def test_something_held_before_a_face_covers_part_of_its_lower_half() -> None:
+    shares = []
+    for seed in range(40):
+        changed = np.abs(draw_occluder(face(), KEYPOINTS, np.random.default_rng(seed)).astype(int) - face()).max(2) > 15
+        shares.append((changed[: SIDE // 3].mean(), changed[SIDE // 2 :].mean()))
+    upper, lower = np.mean(shares, axis=0)
+    assert lower > 0.03
+    assert upper < lower / 2
+    one, again = (draw_occluder(face(), KEYPOINTS, np.random.default_rng(5)) for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+
+
 def test_masks_are_drawn_only_on_frontal_faces_that_are_near_enough() -> None:
     assert can_draw(KEYPOINTS, SIDE)
     assert not can_draw(KEYPOINTS * 0.3, round(SIDE * 0.3))
@@ -121,7 +159,7 @@ def test_rare_classes_are_drawn_more_often_than_they_come() -> None:
 
 def test_two_classes_are_enough() -> None:
     data = crops([WITH_MASK] * 10 + [WITHOUT_MASK] * 10)
-    labels = np.concatenate([labels for _, labels in Batches(data, batch_size=4, image_size=112, seed=0).epoch(1)])
+    labels = np.concatenate([labels for _, labels, _ in Batches(data, batch_size=4, image_size=112, seed=0).epoch(1)])
     assert set(labels.tolist()) <= {WITH_MASK, WITHOUT_MASK}
 
 
@@ -132,3 +170,24 @@ def test_crops_that_are_left_out_are_never_drawn() -> None:
     assert batches.steps == 1
     labels = np.concatenate([batches.batch(1, step)[1] for step in range(4)])
     assert NO_FACE not in labels
+
+
+def test_a_source_can_be_drawn_more_often() -> None:
+    data = crops([WITH_MASK] * 20 + [WITHOUT_MASK] * 20)
+    data.sources[::2] = "own"
+    plain, more = (
+        Batches(data, batch_size=64, image_size=64, seed=0, shares=shares) for shares in (None, {"own": 3.0})
+    )
+    np.testing.assert_allclose(plain.shares, more.shares)
+    drawn = np.concatenate([more.batch(1, step)[2] for step in range(6)])
+    own = np.mean(data.sources[drawn[drawn >= 0]] == "own")
+    assert own == pytest.approx(0.75, abs=0.06)
+
+
+def test_a_drawn_face_is_no_face_of_the_data() -> None:
+    data = crops([WITHOUT_MASK] * 10 + [WITH_MASK] * 10 + [INCORRECT_MASK] * 10)
+    batches = Batches(data, batch_size=64, image_size=112, seed=0)
+    _, labels, of = batches.batch(1, 0)
+    real = of >= 0
+    assert 0 < real.sum() < len(real)
+    np.testing.assert_array_equal(data.labels[of[real]], labels[real])

@@ -17,6 +17,9 @@ SCALE_JITTER: Final = 0.3
 SHIFT_JITTER: Final = 0.12
 ROTATION_DEG: Final = 15.0
 
+VIEW_SCALES: Final = (0.8, 1.0, 1.25)
+"""Of the crop's side: about as much as the detector's boxes of one face differ."""
+
 Picture = NDArray[np.uint8]
 
 
@@ -44,6 +47,15 @@ def centred(context: Picture, *, size: int = IMAGE_SIZE) -> Picture:
     """The plain view: (size, size, 3), as near to the running system's crop as the kept pixels allow."""
     side = context.shape[0] * (1.0 + 2.0 * MARGIN) / CONTEXT
     return _warp(context, np.array([context.shape[0] / 2.0] * 2), side, 0.0, False, size)
+
+
+def steady_views(context: Picture, *, size: int = IMAGE_SIZE) -> NDArray[np.uint8]:
+    """What is averaged where a face is judged more than once: (6, size, size, 3), three margins, each also mirrored."""
+    side = context.shape[0] * (1.0 + 2.0 * MARGIN) / CONTEXT
+    middle = np.array([context.shape[0] / 2.0] * 2)
+    return np.stack(
+        [_warp(context, middle, side * scale, 0.0, flip, size) for scale in VIEW_SCALES for flip in (False, True)]
+    )
 
 
 def _square(context: Picture, rng: np.random.Generator) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 A batch is a function of seed, epoch and step alone, so a resumed training goes on with the very batches it would have had.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from training.augment import augmented
 from training.cache import Crops
-from training.drawn_masks import Worn, can_draw, cloth_of, draw_mask
+from training.drawn_masks import Donor, Worn, draw_mask
+from training.face_frame import can_draw
 from training.labels import INCORRECT_MASK, LABELS, NO_FACE, WITH_MASK, WITHOUT_MASK
+from training.occluders import draw_occluder
 
 CLASS_POWER: Final = 0.35
 """A class is drawn in proportion to its count to this power: 1 as it comes, 0 all alike."""
@@ -30,20 +32,40 @@ INCORRECT_BONUS: Final = 1.1
 """A little more of the rare class, for which there are also drawn masks. At 1.4 half of what was called incorrect on
 `val` was not."""
 
+REAL_MASKS: Final = 0.7
+"""Share of the drawn masks that carry a real mask's picture."""
+
 DRAWN_PROPER: Final = 0.12
+OCCLUDED: Final = 0.06
+"""Share of the `without_mask` draws that hold a hand, a cup or a phone before the mouth."""
+
 FAR_PX: Final = 24.0
 FAR_WEIGHT: Final = 0.4
 """Faces below `FAR_PX` are what the running system leaves alone; they teach a little."""
 
 AHEAD: Final = 6
-DONORS: Final = 400
+DONORS: Final = 1500
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
+"""(B, size, size, 3) uint8 RGB pictures, (B,) labels, and (B,) which crop each is of: -1 where a mask was drawn on it."""
 
 
 class Batches:
     """Endless training batches over the crops of the `train` split."""
 
-    def __init__(self, crops: Crops, *, batch_size: int, image_size: int, seed: int) -> None:
-        """Prepare; `keep` may later leave crops out."""
+    def __init__(
+        self, crops: Crops, *, batch_size: int, image_size: int, seed: int, shares: Mapping[str, float] | None = None
+    ) -> None:
+        """Prepare; `keep` may later leave crops out.
+
+        Args:
+            crops: of the `train` split.
+            batch_size: pictures a batch.
+            image_size: side of the pictures.
+            seed: of everything random.
+            shares: by source, how much more often its pictures are drawn than they would be; 1 where not named.
+        """
+        self._shares = dict(shares or {})
         self._crops, self._size, self._image_size, self._seed = crops, batch_size, image_size, seed
         self._kept = np.ones(len(crops), np.bool_)
         sides = [crop.shape[0] for crop in crops.context]
@@ -51,8 +73,7 @@ class Batches:
         self._bare = np.flatnonzero(np.array(drawable) & (crops.labels == WITHOUT_MASK) & (crops.scores >= 0.5))
         donors = np.flatnonzero(np.array(drawable) & (crops.labels == WITH_MASK) & (crops.widths >= 50.0))
         donors = np.random.default_rng(seed).permutation(donors)[:DONORS]
-        found = [cloth_of(crops.context[place], crops.keypoints[place]) for place in donors]
-        self._cloths = [piece for piece in found if piece is not None]
+        self._donors = [Donor(crops.context[place], crops.keypoints[place]) for place in donors]
         self._weights = self._weighted()
 
     @property
@@ -70,18 +91,18 @@ class Batches:
         self._kept = kept
         self._weights = self._weighted()
 
-    def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """The batches of one epoch: (B, size, size, 3) uint8 RGB pictures and (B,) labels."""
+    def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch."""
         cv2.setNumThreads(1)
         with ThreadPoolExecutor(2, "batches") as pool:
-            waiting: list[Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]] = []
+            waiting: list[Future[Batch]] = []
             for step in range(first_step, self.steps + AHEAD):
                 if step < self.steps:
                     waiting.append(pool.submit(self.batch, epoch, step))
                 if len(waiting) >= AHEAD or (step >= self.steps and waiting):
                     yield waiting.pop(0).result()
 
-    def batch(self, epoch: int, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def batch(self, epoch: int, step: int) -> Batch:
         """One batch."""
         rng = np.random.default_rng((self._seed, epoch, step))
         chosen = rng.choice(len(self._crops), self._size, p=self._weights)
@@ -89,17 +110,20 @@ class Batches:
         labels = self._crops.labels[chosen].copy()
         for place, index in enumerate(chosen):
             label, context = int(labels[place]), self._crops.context[index]
-            drawn = {INCORRECT_MASK: DRAWN_INCORRECT, WITH_MASK: DRAWN_PROPER}.get(label, 0.0)
+            drawn = {INCORRECT_MASK: DRAWN_INCORRECT, WITH_MASK: DRAWN_PROPER, WITHOUT_MASK: OCCLUDED}.get(label, 0.0)
             if len(self._bare) and rng.random() < drawn:
-                context = self._drawn(label, rng)
+                context, chosen[place] = self._drawn(label, rng), -1
             pictures[place] = augmented(context, rng, size=self._image_size)
-        return pictures, labels
+        return pictures, labels, chosen
 
     def _drawn(self, label: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         bare = int(rng.choice(self._bare))
+        if label == WITHOUT_MASK:
+            return draw_occluder(self._crops.context[bare], self._crops.keypoints[bare], rng)
         worn = Worn.PROPERLY if label == WITH_MASK else Worn.NOSE_OUT if rng.random() < 0.6 else Worn.CHIN_ONLY
-        cloth = self._cloths[rng.integers(len(self._cloths))] if self._cloths and rng.random() < 0.5 else None
-        return draw_mask(self._crops.context[bare], self._crops.keypoints[bare], worn, rng, cloth)
+        real = bool(self._donors) and rng.random() < REAL_MASKS
+        donor = self._donors[rng.integers(len(self._donors))] if real else None
+        return draw_mask(self._crops.context[bare], self._crops.keypoints[bare], worn, rng, donor)
 
     def _weighted(self) -> NDArray[np.float64]:
         crops = self._crops
@@ -111,13 +135,12 @@ class Batches:
         shares[NO_FACE] = worn * NO_FACE_SHARE / (1.0 - NO_FACE_SHARE) if shares[NO_FACE] else 0.0
         for label, share in shares.items():
             of_class = self._kept & (crops.labels == label)
-            for source in sorted(set(crops.sources[of_class].tolist())):
-                members = of_class & (crops.sources == source)
-                base = np.where(crops.widths < FAR_PX, FAR_WEIGHT, 1.0) * members
-                weights += base / base.sum() * float(members.sum()) ** SOURCE_POWER * _norm(of_class, crops, share)
+            members = {
+                source: of_class & (crops.sources == source) for source in sorted(set(crops.sources[of_class].tolist()))
+            }
+            pulls = {source: float(mask.sum()) ** SOURCE_POWER * self._shares.get(source, 1.0)
+                     for source, mask in members.items()}  # fmt: skip
+            for source, mask in members.items():
+                base = np.where(crops.widths < FAR_PX, FAR_WEIGHT, 1.0) * mask
+                weights += base / base.sum() * share * pulls[source] / sum(pulls.values())
         return np.asarray(weights / weights.sum(), np.float64)
-
-
-def _norm(of_class: NDArray[np.bool_], crops: Crops, share: float) -> float:
-    counts = np.unique(crops.sources[of_class], return_counts=True)[1].astype(np.float64)
-    return share / float((counts**SOURCE_POWER).sum())

@@ -6,7 +6,7 @@ A file holds one split: PNG bytes one after the other and plain arrays beside th
 import hashlib
 import zipfile
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,7 @@ class Crops:
         sources: (N,) str, the set each comes from.
         origins: (N,) str, as `Face.origin`.
         names: (N,) str, the picture's file name.
+        given: (N,) int64, the labels that the data came with, before any review.
     """
 
     context: list[NDArray[np.uint8]]
@@ -57,6 +58,7 @@ class Crops:
     sources: NDArray[np.str_]
     origins: NDArray[np.str_]
     names: NDArray[np.str_]
+    given: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -139,6 +141,7 @@ def cut_crops(
         np.array([face.source for face in kept]),
         np.array([face.origin for face in kept]),
         np.array([face.picture.name for face in kept]),
+        np.array([face.given for face in kept], np.int64),
     )
     return Cut(crops, tuple(unreadable))
 
@@ -184,7 +187,8 @@ def cache_key(pictures: list[Picture], looker: Looker, image_size: int = IMAGE_S
         f"{looker.name} {MINED_MIN_FACE_PX} {SURELY_A_FACE} {PORTRAIT_SHARE} {looker.smallest_face_px} {CONTEXT} {MARGIN} {image_size}".encode()
     )
     for picture in pictures:
-        digest.update(repr(picture).encode())
+        # How often it is drawn changes no crop.
+        digest.update(repr(replace(picture, weight=1.0)).encode())
     return digest.hexdigest()[:12]
 
 

@@ -1,8 +1,9 @@
 """What a training run needs to go on as if nothing had happened, in one file that is whole or not there."""
 
+import hashlib
 import json
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from storage.errors import InputError
 from storage.files import replaced
+from training.cache import Crops
 
+OPTIMIZERS: Final = ("adamw", "adam")
 _GROUPS: Final = ("weights", "optimizer", "average", "best")
 
 
@@ -20,12 +23,19 @@ class FitOptions:
     """How to train.
 
     Attributes:
-        epochs: fine-tuning epochs; one epoch of the head alone comes before them.
+        epochs: fine-tuning epochs; one epoch of the head alone comes before them, unless the start is by chance.
         batch_size: pictures a step.
         learning_rate: peak of the fine-tuning.
         weight_decay: of AdamW.
-        unfreeze: how many of the backbone's last blocks are fine-tuned, 0-17.
+        unfreeze: how many of the backbone's last parts are fine-tuned.
         seed: of everything random.
+        optimizer: one of `OPTIMIZERS`.
+        label_smoothing: share of each target that is spread over all classes.
+        patience: epochs without a lower validation loss after which the training ends; 0 never.
+        select: leave the weights of the epoch with the lowest validation loss; otherwise those of the last epoch.
+        from_scratch: no epoch of the head alone, and batch normalisation is trained: for a start by chance.
+        distil_share: how much of a target is the soft one, where there is one.
+        shares: by source, how much more often its pictures are drawn than they would be; 1 where not named.
     """
 
     epochs: int = 12
@@ -34,6 +44,33 @@ class FitOptions:
     weight_decay: float = 1e-3
     unfreeze: int = 14
     seed: int = 0
+    optimizer: str = "adamw"
+    label_smoothing: float = 0.05
+    patience: int = 0
+    select: bool = True
+    from_scratch: bool = False
+    distil_share: float = 0.0
+    shares: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Which network is trained: a checkpoint of another one is refused.
+
+    Attributes:
+        backbone: its name.
+        image_size: side of its input in pixels.
+        labels: of its outputs.
+        policy: Keras' number format.
+    """
+
+    backbone: str
+    image_size: int
+    labels: tuple[str, ...]
+    policy: str = "float32"
+
+    def __str__(self) -> str:
+        return f"{self.backbone} at {self.image_size} px for {', '.join(self.labels)} in {self.policy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +91,8 @@ class Checkpoint:
 
     Attributes:
         options: of the run.
+        network: that is trained.
+        data: `data_key` of what it is trained on.
         history: the epochs done.
         best_loss: lowest validation loss so far.
         updates: training steps so far.
@@ -65,6 +104,8 @@ class Checkpoint:
     """
 
     options: FitOptions
+    network: Network
+    data: str
     history: tuple[Epoch, ...]
     best_loss: float
     updates: int
@@ -75,14 +116,27 @@ class Checkpoint:
     best: list[NDArray[np.float32]]
 
 
+def data_key(crops: Crops, soft: NDArray[np.float32] | None = None) -> str:
+    """Changes when the crops, their labels, their order or their soft targets do."""
+    digest = hashlib.sha256()
+    for part in (crops.labels, crops.widths, crops.scores, crops.sources, crops.origins, crops.names):
+        text = part.tolist() if part.dtype.kind == "U" else part.tobytes()
+        digest.update("\n".join(text).encode("utf-8", "surrogateescape") if isinstance(text, list) else text)
+    if soft is not None:
+        digest.update(soft.tobytes())
+    return digest.hexdigest()[:16]
+
+
 def write_checkpoint(path: Path, state: Checkpoint) -> None:
-    """Replace `path` with a state.
+    """Replace `path` with a state; where that fails, the file that was there stays.
 
     Raises:
         StorageError: it can't be written.
     """
     note = {
         "options": asdict(state.options),
+        "network": asdict(state.network),
+        "data": state.data,
         "history": [asdict(epoch) for epoch in state.history],
         "best_loss": state.best_loss,
         "updates": state.updates,
@@ -94,14 +148,14 @@ def write_checkpoint(path: Path, state: Checkpoint) -> None:
         np.savez(stream, allow_pickle=False, **parts)
 
 
-def read_checkpoint(path: Path, options: FitOptions, crops: int, shapes: list[tuple[int, ...]]) -> Checkpoint | None:
+def read_checkpoint(path: Path, options: FitOptions, network: Network, data: str) -> Checkpoint | None:
     """Read a state to go on from; None where there is none.
 
     Args:
         path: the file.
         options: of this run.
-        crops: number of training crops.
-        shapes: of the network's weights.
+        network: of this run.
+        data: `data_key` of this run.
 
     Raises:
         InputError: it is damaged, or belongs to other options, other data or another network.
@@ -116,19 +170,27 @@ def read_checkpoint(path: Path, options: FitOptions, crops: int, shapes: list[tu
             }
             state = Checkpoint(
                 FitOptions(**note["options"]),
+                Network(**{**note["network"], "labels": tuple(note["network"]["labels"])}),
+                str(note["data"]),
                 tuple(Epoch(**epoch) for epoch in note["history"]),
                 float(note["best_loss"]),
                 int(note["updates"]),
                 stored["kept"],
                 **groups,
             )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"the checkpoint {path} is damaged ({error}): train without --resume") from error
-    if shapes != [part.shape for part in state.weights]:
-        raise InputError(f"the checkpoint {path} is of another network: train without --resume")
-    if state.options != options or len(state.kept) != crops:
-        raise InputError(
-            f"the checkpoint {path} was made with other options or data: repeat them, or train without --resume into "
-            "another folder"
-        )
+    _refuse_other(path, state, options, network, data)
     return state
+
+
+def _refuse_other(path: Path, state: Checkpoint, options: FitOptions, network: Network, data: str) -> None:
+    what_to_do = "repeat what it was made with, or train without --resume into another folder"
+    if state.network != network:
+        raise InputError(f"the checkpoint {path} is of another network, {state.network}, not {network}: {what_to_do}")
+    if state.options != options:
+        old, new = asdict(state.options), asdict(options)
+        other = ", ".join(f"{name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name])
+        raise InputError(f"the checkpoint {path} was made with other options ({other}): {what_to_do}")
+    if state.data != data:
+        raise InputError(f"the checkpoint {path} was made with other data than is given now: {what_to_do}")

@@ -52,6 +52,7 @@ class Face:
         origin: `annotated`, `detector` (its box of an annotated face), `portrait`, `whole_picture`, `false_alarm`.
         score: the detector's, 0 where it did not find the face.
         keypoints: (6, 2) float32 in picture pixels, the detector's; NaN where it did not find the face.
+        given: the label that the data came with; a review may have changed it.
     """
 
     picture: Path
@@ -62,6 +63,7 @@ class Face:
     origin: str
     score: float
     keypoints: NDArray[np.float32]
+    given: int
 
 
 def read_picture(path: Path) -> NDArray[np.uint8] | None:
@@ -91,17 +93,18 @@ def faces_of(
 def portrait_face(picture: Picture, label: int, rgb: NDArray[np.uint8], looker: Looker) -> Face:
     """The biggest detected face of a portrait; without one the whole picture, taken as a crop with its margin."""
     height, width = rgb.shape[:2]
+    given = picture.given[0] if picture.given else label
     found = Faces.none() if label == NO_FACE else looker.look_thoroughly(rgb)
     if len(found) and float(found.scores.max()) >= PORTRAIT_MIN_SCORE:
         sure = found.scores >= PORTRAIT_SHARE * found.scores.max()
         best = int(np.argmax(found.boxes[:, 2] * found.boxes[:, 3] * sure))
         x, y, w, h = map(float, found.boxes[best])
         return Face(picture.path, picture.source, picture.split, label, (x, y, w, h), "portrait",
-                    float(found.scores[best]), found.keypoints[best])  # fmt: skip
+                    float(found.scores[best]), found.keypoints[best], given)  # fmt: skip
     side = max(width, height) / (1.0 + 2.0 * MARGIN)
     box = (width / 2.0 - side / 2.0, height / 2.0 - side / 2.0, side, side)
     origin = "false_alarm" if label == NO_FACE else "whole_picture"
-    return Face(picture.path, picture.source, picture.split, label, box, origin, 0.0, _no_keypoints())
+    return Face(picture.path, picture.source, picture.split, label, box, origin, 0.0, _no_keypoints(), given)
 
 
 def scene_faces(picture: Picture, found: Faces) -> list[Face]:
@@ -111,7 +114,9 @@ def scene_faces(picture: Picture, found: Faces) -> list[Face]:
         picture: a scene.
         found: what the detector found in it.
     """
-    annotated = np.array(picture.boxes, np.float32).reshape(-1, 4)
+    # What is ignored is a face all the same: a find there is no false alarm.
+    annotated = np.array((*picture.boxes, *picture.ignored), np.float32).reshape(-1, 4)
+    given = picture.given or picture.labels
     faces: list[Face] = []
     finders: dict[int, int] = {}
     for index in range(len(found)):
@@ -120,22 +125,24 @@ def scene_faces(picture: Picture, found: Faces) -> list[Face]:
         iou, contained = overlaps(found.boxes[index], annotated) if len(annotated) else (np.zeros(1), np.zeros(1))
         best = int(np.argmax(iou))
         if iou[best] >= SAME_FACE_IOU:
-            if finders.setdefault(best, index) == index:
+            if best < len(picture.labels) and finders.setdefault(best, index) == index:
                 faces.append(Face(picture.path, picture.source, picture.split, picture.labels[best], (x, y, w, h),
-                                  "detector", score, keypoints))  # fmt: skip
+                                  "detector", score, keypoints, given[best]))  # fmt: skip
         elif (
-            float(iou.max()) < ELSEWHERE_IOU
+            picture.complete
+            and float(iou.max()) < ELSEWHERE_IOU
             and float(contained.max()) < ELSEWHERE_CONTAINED
             and score < SURELY_A_FACE
             and w >= SMALLEST_FALSE_ALARM_PX
         ):
             faces.append(Face(picture.path, picture.source, picture.split, NO_FACE, (x, y, w, h), "false_alarm",
-                              score, keypoints))  # fmt: skip
+                              score, keypoints, NO_FACE))  # fmt: skip
     for index, (box, label) in enumerate(zip(picture.boxes, picture.labels, strict=True)):
         finder = finders.get(index)
         score = 0.0 if finder is None else float(found.scores[finder])
         keypoints = _no_keypoints() if finder is None else found.keypoints[finder]
-        faces.append(Face(picture.path, picture.source, picture.split, label, box, "annotated", score, keypoints))
+        faces.append(Face(picture.path, picture.source, picture.split, label, box, "annotated", score, keypoints,
+                          given[index]))  # fmt: skip
     return faces
 
 

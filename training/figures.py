@@ -10,33 +10,62 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.statistics import wilson_interval
-from training.labels import LABELS, NO_FACE, WITH_MASK
+from training.curves import (
+    PrecisionRecall,
+    ReliabilityBin,
+    RiskPoint,
+    brier_score,
+    calibration_error,
+    precision_recall,
+    reliability,
+    risk_coverage,
+    surest_first,
+)
+from training.labels import LABELS, NO_FACE
+from training.scores import ClassFigures, Figure, confusion_matrix, scores, wilson
+
+__all__ = [
+    "Abstained",
+    "ClassFigures",
+    "FalseAlarms",
+    "Figure",
+    "Figures",
+    "Report",
+    "balanced_log_loss",
+    "calibration_error",
+    "figures",
+    "report",
+    "softmax",
+    "wilson",
+]
+
 
 WIDTH_BANDS: Final = ((24.0, 40.0), (40.0, 80.0), (80.0, float("inf")))
-RESAMPLES: Final = 1000
+ABSTAINED_SHARE: Final = 0.05
+"""Of the faces, the least sure ones, for `Figures.abstention`."""
 
 Probabilities = NDArray[np.floating]
 Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A value with its 95 % interval; `of` is the number of faces it rests on. All None where there are none."""
+class Abstained:
+    """What the system's own `unknown` does: it says nothing of some faces, and what is said of the others.
 
-    value: float | None
-    low: float | None
-    high: float | None
-    of: int
+    Attributes:
+        abstained: share of all faces.
+        errors_removed: share of the errors that are among them.
+        faces: how many are kept; the figures below are over these, as those of `Figures`.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class ClassFigures:
-    """Precision, recall and F1 of one class."""
-
-    precision: Figure
-    recall: Figure
-    f1: Figure
+    abstained: Figure
+    errors_removed: Figure
+    faces: int
+    accuracy: Figure
+    balanced_accuracy: Figure
+    two_class_accuracy: Figure
+    classes: dict[str, ClassFigures]
+    confusion: list[list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +80,13 @@ class Figures:
         classes: by label.
         confusion: rows true, columns predicted, in the order of the three labels.
         calibration_error: expected calibration error over 15 bins of equal count.
+        absent: labels that no face here has; what is said of them is None.
+        brier: mean squared distance of the probabilities from the truth, summed over the classes, 0 to 2.
+        abstention: share of the errors that are among the `ABSTAINED_SHARE` least sure faces.
+        unknown: what the system's own abstaining does; None where that was not looked at.
+        reliability: the bins behind `calibration_error`; as the two below empty where curves were not asked for.
+        risk_coverage: share of errors among the surest faces, by how many are judged.
+        precision_recall: of each label that some face has, against the rest.
     """
 
     faces: int
@@ -60,6 +96,13 @@ class Figures:
     classes: dict[str, ClassFigures]
     confusion: list[list[int]]
     calibration_error: float | None
+    absent: list[str] = field(default_factory=list)
+    brier: float | None = None
+    abstention: Figure = field(default_factory=lambda: Figure(None, None, None, 0))
+    unknown: Abstained | None = None
+    reliability: list[ReliabilityBin] = field(default_factory=list)
+    risk_coverage: list[RiskPoint] = field(default_factory=list)
+    precision_recall: dict[str, PrecisionRecall] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,53 +131,38 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[n
     return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
 
 
-def wilson(right: int, of: int) -> Figure:
-    """A proportion with its Wilson interval; without values where there is nothing to count.
-
-    >>> wilson(0, 0).value is None
-    True
-    >>> figure = wilson(3, 4)
-    >>> round(figure.value, 4), round(figure.low, 4), round(figure.high, 4)
-    (0.75, 0.3006, 0.9544)
-    """
-    if of == 0:
-        return Figure(None, None, None, 0)
-    return Figure(right / of, *wilson_interval(right, of), of)
-
-
-def figures(probabilities: Probabilities, labels: Labels, *, seed: int = 0) -> Figures:
+def figures(
+    probabilities: Probabilities,
+    labels: Labels,
+    *,
+    unknown: NDArray[np.bool_] | None = None,
+    curves: bool = True,
+    seed: int = 0,
+) -> Figures:
     """Figures of three-class predictions.
 
     Args:
         probabilities: (N, 3) or (N, 4); of four the last, `not_a_face`, is left out, as in the running system.
         labels: (N,) true classes, 0-2.
+        unknown: (N,) where the system would abstain, if that is to be reported.
+        curves: also the points to draw.
         seed: of the bootstrap.
     """
     three = np.asarray(probabilities, np.float64)[:, :3]
     three = three / np.maximum(three.sum(1, keepdims=True), 1e-12)
-    predicted = three.argmax(1) if len(three) else np.empty(0, np.int64)
-    confusion = _confusion(labels, predicted)
-    right, count = int((predicted == labels).sum()), len(labels)
-    two = int(((predicted == WITH_MASK) == (labels == WITH_MASK)).sum())
-    rng = np.random.default_rng(seed)
-    samples = rng.multinomial(count, confusion.ravel() / count, RESAMPLES) if count else np.zeros((1, 9), np.int64)
-    resampled = samples.reshape(-1, 3, 3)
-    classes = {}
-    for label in range(3):
-        hit = int(confusion[label, label])
-        classes[LABELS[label]] = ClassFigures(
-            wilson(hit, int(confusion[:, label].sum())),
-            wilson(hit, int(confusion[label].sum())),
-            _bootstrapped(_f1(confusion[None], label), _f1(resampled, label), int(confusion[label].sum())),
-        )
+    confusion = confusion_matrix(labels, three.argmax(1))
+    points = {LABELS[label]: precision_recall(three, labels, label) for label in range(3)} if curves else {}
     return Figures(
-        count,
-        wilson(right, count),
-        _bootstrapped(_balanced(confusion[None]), _balanced(resampled), count),
-        wilson(two, count),
-        classes,
-        confusion.tolist(),
-        calibration_error(three, labels) if count else None,
+        len(labels),
+        *scores(confusion, seed),
+        calibration_error(three, labels) if len(labels) else None,
+        [LABELS[label] for label in range(3) if not confusion[label].any()],
+        brier_score(three, labels) if len(labels) else None,
+        _removed_by_doubt(three, labels, seed),
+        None if unknown is None else _abstained(three, labels, unknown, seed),
+        reliability(three, labels) if curves else [],
+        risk_coverage(three, labels, seed=seed) if curves else [],
+        {label: found for label, found in points.items() if found is not None},
     )
 
 
@@ -146,6 +174,7 @@ def report(
     *,
     alarms: NDArray[np.bool_] | None = None,
     groups: dict[str, NDArray[np.bool_]] | None = None,
+    unknown: NDArray[np.bool_] | None = None,
 ) -> Report:
     """Everything about one split.
 
@@ -156,6 +185,7 @@ def report(
         sources: (N,) the set each comes from.
         alarms: (N,) which `not_a_face` crops count as false alarms; all by default.
         groups: further named (N,) masks of faces to report on their own.
+        unknown: (N,) where the system would abstain.
     """
     faces = labels != NO_FACE
     bands = {}
@@ -164,13 +194,14 @@ def report(
         bands[f"{low:.0f}-{high:.0f}" if np.isfinite(high) else f"{low:.0f}+"] = inside
     named = {str(source): faces & (sources == source) for source in sorted(set(sources[faces].tolist()))}
 
-    def of(mask: NDArray[np.bool_]) -> Figures:
-        return figures(probabilities[mask], labels[mask])
+    def of(mask: NDArray[np.bool_], *, curves: bool = False) -> Figures:
+        doubted = None if unknown is None else unknown[mask]
+        return figures(probabilities[mask], labels[mask], unknown=doubted, curves=curves)
 
     dropped = probabilities[:, NO_FACE] > 0.5 if probabilities.shape[1] > NO_FACE else np.zeros(len(labels), np.bool_)
     false = (labels == NO_FACE) if alarms is None else (labels == NO_FACE) & alarms
     return Report(
-        of(faces),
+        of(faces, curves=True),
         {name: of(mask) for name, mask in bands.items()},
         {name: of(mask) for name, mask in named.items()},
         FalseAlarms(wilson(int((dropped & false).sum()), int(false.sum())),
@@ -189,34 +220,21 @@ def balanced_log_loss(probabilities: Probabilities, labels: Labels) -> tuple[flo
     return float(np.mean(losses)), float(np.mean(recalls))
 
 
-def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 15) -> float:
-    """Expected calibration error over bins of equal count (Nguyen and O'Connor, 2015)."""
-    confidence = probabilities.max(1)
-    right = (probabilities.argmax(1) == labels).astype(np.float64)
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
-    return float(sum(len(part) * abs(right[part].mean() - confidence[part].mean()) for part in parts) / len(order))
+def _removed_by_doubt(three: Probabilities, labels: Labels, seed: int) -> Figure:
+    if not len(labels):
+        return wilson(0, 0)
+    wrong = three.argmax(1) != labels
+    kept = surest_first(three, seed=seed)[: len(labels) - round(ABSTAINED_SHARE * len(labels))]
+    errors = int(wrong.sum())
+    return wilson(errors - int(wrong[kept].sum()), errors)
 
 
-def _confusion(labels: Labels, predicted: NDArray[np.intp]) -> NDArray[np.int64]:
-    return np.bincount(labels * 3 + predicted, minlength=9).reshape(3, 3).astype(np.int64)
-
-
-def _balanced(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(M, 3, 3) to (M,): mean recall over the classes present."""
-    of = confusion.sum(2)
-    recall = np.diagonal(confusion, axis1=1, axis2=2) / np.maximum(of, 1)
-    present = of > 0
-    return np.asarray((recall * present).sum(1) / np.maximum(present.sum(1), 1), np.float64)
-
-
-def _f1(confusion: NDArray[np.int64], label: int) -> NDArray[np.float64]:
-    hit = confusion[:, label, label]
-    return np.asarray(2 * hit / np.maximum(confusion[:, label].sum(1) + confusion[:, :, label].sum(1), 1), np.float64)
-
-
-def _bootstrapped(value: NDArray[np.float64], resampled: NDArray[np.float64], of: int) -> Figure:
-    if of == 0:
-        return Figure(None, None, None, 0)
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Figure(float(value[0]), float(low), float(high), of)
+def _abstained(three: Probabilities, labels: Labels, unknown: NDArray[np.bool_], seed: int) -> Abstained:
+    wrong = three.argmax(1) != labels
+    kept = ~unknown
+    return Abstained(
+        wilson(int(unknown.sum()), len(labels)),
+        wilson(int((wrong & unknown).sum()), int(wrong.sum())),
+        int(kept.sum()),
+        *scores(confusion_matrix(labels[kept], three[kept].argmax(1)), seed),
+    )

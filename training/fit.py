@@ -5,25 +5,24 @@ Batches, dropout and learning rates are functions of the epoch and step, so that
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.average import Average
+from training.backbones import keras_module
 from training.batches import Batches
-from training.cache import Crops
-from training.checkpoint import Checkpoint, Epoch, FitOptions, read_checkpoint, write_checkpoint
+from training.checkpoint import Checkpoint, Epoch, FitOptions, Network, data_key, read_checkpoint, write_checkpoint
+from training.devices import jit_compile
 from training.figures import balanced_log_loss, softmax
-from training.labels import LABELS, NO_FACE
-from training.network import keras_module, logits_model, unfreeze
-from training.progress import Progress
-from training.schedule import learning_rate
+from training.labels import NO_FACE
+from training.lesson import Fitted, Lesson, Watch
+from training.network import in_columns, logits_model, unfreeze
+from training.schedule import enough, learning_rate
+from training.targets import Targets
 
-AVERAGE_DECAY: Final = 0.999
-AVERAGE_EVERY: Final = 8
-LABEL_SMOOTHING: Final = 0.05
 HEAD_RATE: Final = 2e-3
 WARMUP_STEPS: Final = 100
 CLEAN_AFTER: Final = 3
@@ -35,42 +34,47 @@ CLEAN_BELOW: Final = 0.1
 PREDICT_BATCH: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """The history, and the epoch whose averaged weights the model now has."""
-
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    cleaned: int
-
-
 class Trainer:
     """Trains one model on the crops of `train`, watching `val`."""
 
     def __init__(
-        self, model: Any, train: Crops, val: Crops, options: FitOptions, checkpoint: Path, progress: Progress
+        self,
+        model: Any,
+        network: Network,
+        lesson: Lesson,
+        options: FitOptions,
+        checkpoint: Path,
+        watch: Watch | None = None,
     ) -> None:
         """Prepare.
 
         Args:
             model: from `training.network.build`.
-            train: crops to train on.
-            val: crops with `exact` pictures to choose the epoch by.
+            network: which that is.
+            lesson: what to learn from.
             options: how.
             checkpoint: file that is written after every epoch.
-            progress: told after every step.
+            watch: told how it goes.
         """
-        self._model, self._logits = model, logits_model(model)
-        self._train, self._val, self._options = train, val, options
-        self._checkpoint, self._progress = checkpoint, progress
-        size = int(model.inputs[0].shape[1])
-        self._batches = Batches(train, batch_size=options.batch_size, image_size=size, seed=options.seed)
-        self._kept = np.ones(len(train), np.bool_)
+        self._model, self._logits, self._network = model, logits_model(model), network
+        self._train, self._val, self._options = lesson.train, lesson.val, options
+        self._checkpoint, self._watch = checkpoint, watch or Watch()
+        self._batches = Batches(
+            lesson.train,
+            batch_size=options.batch_size,
+            image_size=network.image_size,
+            seed=options.seed,
+            shares=options.shares,
+        )
+        self._targets = Targets(
+            network.labels, smoothing=options.label_smoothing, soft=lesson.soft, soft_share=options.distil_share
+        )
+        self._data = data_key(lesson.train, lesson.soft)
+        self._kept = np.ones(len(lesson.train), np.bool_)
         self._history: list[Epoch] = []
-        self._average: list[NDArray[np.float32]] = []
+        self._average = Average(self._logits)
         self._best: list[NDArray[np.float32]] = []
         self._best_loss = float("inf")
-        self._updates = 0
 
     @property
     def drawn_shares(self) -> NDArray[np.float64]:
@@ -78,74 +82,98 @@ class Trainer:
         return self._batches.shares
 
     def fit(self, *, resume: bool = False, on_epoch: Callable[[Epoch], None] | None = None) -> Fitted:
-        """Train to the end and leave the best averaged weights in the model.
+        """Train to the end and leave the averaged weights of the chosen epoch in the model.
 
         Args:
             resume: go on from the checkpoint, if there is one.
             on_epoch: told after every epoch.
 
         Raises:
-            InputError: the checkpoint is of another model or other options.
-            StorageError: the checkpoint can't be written.
+            InputError: the checkpoint is of another model, other data or other options.
+            StorageError: the checkpoint can't be written; the one before is still there.
         """
-        keras_module().utils.set_random_seed(self._options.seed)
+        options = self._options
         state = self._go_on() if resume else None
-        first = len(self._history)
-        for epoch in range(first, self._options.epochs + 1):
+        first = self._history[-1].epoch + 1 if self._history else int(options.from_scratch)
+        for epoch in range(first, options.epochs + 1):
+            if enough([done.val_loss for done in self._history if done.epoch > 0], options.patience):
+                break
             if epoch <= 1 or epoch == first:
                 self._compile(head=epoch == 0, state=state if epoch == first else None)
             done = self._run(epoch)
             self._history.append(done)
-            if done.val_loss < self._best_loss and epoch > 0:
-                self._best_loss, self._best = done.val_loss, self._average
+            if epoch > 0 and (done.val_loss < self._best_loss or not options.select):
+                self._best_loss, self._best = done.val_loss, self._average.values
             if epoch == CLEAN_AFTER:
                 self._clean()
             write_checkpoint(self._checkpoint, self._state())
+            self._note(done)
             if on_epoch is not None:
                 on_epoch(done)
-        self._logits.set_weights(self._best or self._average)
-        chosen = min(self._history[1:] or self._history, key=lambda epoch: epoch.val_loss).epoch
+        self._logits.set_weights(self._best or self._average.values)
+        tuned = [done for done in self._history if done.epoch > 0] if options.select else self._history[-1:]
+        chosen = min(tuned, key=lambda done: done.val_loss).epoch
         return Fitted(tuple(self._history), chosen, int((~self._kept).sum()))
 
     def _compile(self, *, head: bool, state: Checkpoint | None) -> None:
-        keras = keras_module()
-        unfreeze(self._model, 0 if head else self._options.unfreeze)
-        optimizer = keras.optimizers.AdamW(1e-3, weight_decay=self._options.weight_decay, global_clipnorm=5.0)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING)
-        # XLA makes the depthwise convolutions ten times slower on a CPU.
-        jit = False if keras.backend.backend() == "tensorflow" else "auto"
-        self._logits.compile(optimizer, loss=loss, jit_compile=jit)
-        optimizer.build(self._logits.trainable_variables)
+        keras, options = keras_module(), self._options
+        unfreeze(
+            self._model,
+            self._network.backbone,
+            0 if head else options.unfreeze,
+            train_norm=options.from_scratch,
+        )
+        if options.optimizer == "adam":
+            optimizer = keras.optimizers.Adam(1e-3, global_clipnorm=5.0)
+        else:
+            optimizer = keras.optimizers.AdamW(1e-3, weight_decay=options.weight_decay, global_clipnorm=5.0)
+            optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        # With 16-bit numbers Keras scales the loss, by an optimizer around this one.
+        self._logits.compile(optimizer, loss=loss, jit_compile=jit_compile())
+        self._logits.optimizer.build(self._logits.trainable_variables)
         if state is not None:
-            for variable, value in zip(optimizer.variables, state.optimizer, strict=True):
+            for variable, value in zip(self._logits.optimizer.variables, state.optimizer, strict=True):
                 variable.assign(value)
 
     def _run(self, epoch: int) -> Epoch:
-        options, started = self._options, time.monotonic()
+        options, watch, started = self._options, self._watch, time.monotonic()
         steps = self._batches.steps
         total = steps if epoch == 0 else steps * options.epochs
         before = 0 if epoch == 0 else steps * (epoch - 1)
         peak = HEAD_RATE if epoch == 0 else options.learning_rate
+        whole = steps * (options.epochs + (not options.from_scratch))
+        earlier = before + (0 if epoch == 0 or options.from_scratch else steps)
         seen, loss_sum = 0, 0.0
         self._reseed(epoch)
         stage = f"epoch {epoch}/{options.epochs}{' (head)' if epoch == 0 else ''}"
-        for pictures, labels in self._batches.epoch(epoch):
+        for pictures, labels, indices in self._batches.epoch(epoch):
             warmup = min(WARMUP_STEPS, total // 10)
             rate = learning_rate(min(before + seen, total - 1), total, peak, warmup=warmup)
             self._logits.optimizer.learning_rate.assign(rate)
-            targets = np.eye(len(LABELS), dtype=np.float32)[labels]
-            loss_sum += float(np.asarray(self._logits.train_on_batch(pictures.astype(np.float32), targets)))
+            targets = self._targets.of(labels, indices)
+            loss = float(np.asarray(self._logits.train_on_batch(pictures.astype(np.float32), targets)))
+            loss_sum += loss
             seen += 1
-            self._updates += 1
-            if self._updates % AVERAGE_EVERY == 0:
-                self._update_average()
-            self._progress(stage, seen, steps, f"loss {loss_sum / seen:.3f}")
-        if not self._average:
-            self._update_average()
+            self._average.step()
+            if self._average.updates % 10 == 0:
+                watch.scalars.add(self._average.updates, step__loss=loss, step__learning_rate=rate)
+            left = watch.clock.left(earlier + seen, whole)
+            watch.progress(stage, seen, steps, f"loss {loss_sum / seen:.3f}, whole run {left} left")
+        if not self._average.values:
+            self._average.take()
         probabilities = self._with_average(self._val.exact)
         val_loss, balanced = balanced_log_loss(probabilities, self._val.labels)
         return Epoch(epoch, seen, round(time.monotonic() - started, 1), loss_sum / max(1, seen), val_loss, balanced)
+
+    def _note(self, done: Epoch) -> None:
+        self._watch.scalars.add(
+            self._average.updates,
+            epoch__train_loss=done.train_loss,
+            epoch__val_loss=done.val_loss,
+            epoch__val_balanced_accuracy=done.val_balanced_accuracy,
+        )
+        self._watch.scalars.flush()
 
     def _reseed(self, epoch: int) -> None:
         """Start dropout's random numbers from the epoch, which a resumed run shares, not from the process' start."""
@@ -153,21 +181,12 @@ class Trainer:
             if "seed_generator_state" in variable.path:
                 variable.assign(np.array([self._options.seed * 1000 + epoch, number], variable.dtype))
 
-    def _update_average(self) -> None:
-        weights = self._logits.get_weights()
-        if not self._average:
-            self._average = [part.copy() for part in weights]
-            return
-        # Young averages forget faster, so that the untrained start leaves no trace.
-        decay = min(AVERAGE_DECAY**AVERAGE_EVERY, (1.0 + self._updates) / (AVERAGE_EVERY * 10.0 + self._updates))
-        pairs = zip(self._average, weights, strict=True)
-        self._average = [kept * np.float32(decay) + part * np.float32(1.0 - decay) for kept, part in pairs]
-
     def _with_average(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, 4) probabilities of the averaged network."""
         weights = self._logits.get_weights()
-        self._logits.set_weights(self._average)
+        self._logits.set_weights(self._average.values)
         try:
-            return softmax(predict(self._logits, pictures))
+            return softmax(in_columns(predict(self._logits, pictures), self._network.labels))
         finally:
             self._logits.set_weights(weights)
 
@@ -178,7 +197,7 @@ class Trainer:
         suspects = np.flatnonzero((self._train.labels == NO_FACE) & (self._train.origins == "false_alarm"))
         if not len(suspects):
             return
-        size = int(self._model.inputs[0].shape[1])
+        size = self._network.image_size
         pictures = np.stack([centred(self._train.context[place], size=size) for place in suspects])
         probabilities = self._with_average(pictures)
         self._kept[suspects[probabilities[:, NO_FACE] < CLEAN_BELOW]] = False
@@ -187,34 +206,36 @@ class Trainer:
     def _state(self) -> Checkpoint:
         return Checkpoint(
             self._options,
+            self._network,
+            self._data,
             tuple(self._history),
             self._best_loss,
-            self._updates,
+            self._average.updates,
             self._kept,
             self._logits.get_weights(),
             [np.asarray(variable) for variable in self._logits.optimizer.variables],
-            self._average,
+            self._average.values,
             self._best,
         )
 
     def _go_on(self) -> Checkpoint | None:
         """Take over the checkpoint, if there is one."""
-        shapes = [part.shape for part in self._logits.get_weights()]
-        state = read_checkpoint(self._checkpoint, self._options, len(self._train), shapes)
+        state = read_checkpoint(self._checkpoint, self._options, self._network, self._data)
         if state is None:
             return None
-        self._history, self._best_loss, self._updates = list(state.history), state.best_loss, state.updates
-        self._average, self._best, self._kept = state.average, state.best, state.kept
+        self._history, self._best_loss = list(state.history), state.best_loss
+        self._average.values, self._average.updates = state.average, state.updates
+        self._best, self._kept = state.best, state.kept
         self._batches.keep(self._kept)
         self._logits.set_weights(state.weights)
         # The head's optimizer ends with epoch 0; fine-tuning starts a fresh one.
-        return state if len(self._history) > 1 else None
+        return None if self._history[-1].epoch == 0 else state
 
 
 def predict(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits (N, 4) float32 of (N, size, size, 3) pictures by a model whose only output they are."""
+    """Logits (N, labels) float32 of (N, size, size, 3) pictures by a model whose only output they are."""
     parts = [
         np.asarray(model.predict_on_batch(pictures[start : start + PREDICT_BATCH].astype(np.float32)))
         for start in range(0, len(pictures), PREDICT_BATCH)
     ]
-    return np.concatenate(parts) if parts else np.empty((0, len(LABELS)), np.float32)
+    return np.concatenate(parts) if parts else np.empty((0, model.outputs[0].shape[1]), np.float32)

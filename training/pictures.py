@@ -1,182 +1,220 @@
-"""Labelled pictures, as they come: scenes with annotated boxes, and portraits whose label is their folder.
+"""Labelled pictures from DATA folders of any layout, checked, grouped and split.
 
-A DATA folder is either a *pack* (it has a `split.json`, COCO files under `scenes/` and class folders under
-`faces/SET/`) or a person's own folder with one subfolder per class.
+A DATA folder is what people have: a data pack, a folder per class, COCO, Pascal VOC, YOLO text files, CSV, or an
+export of our own reviews. `training.formats` reads them; here they come together.
 """
 
-import json
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from storage.errors import InputError
-from training.labels import LABELS, WITH_MASK, WITHOUT_MASK, label_of
+from storage.errors import InputError, UsageError
+from training.checks import MIN_FACE_PX, check, fitted
+from training.data_report import DataReport, counted
+from training.formats import classes, coco, pack, reviews, table, voc, yolo
+from training.formats.listed import SPLITS, SUFFIXES, Box, Listing, Picture, shown
+from training.labels import LABELS, WITH_MASK, WITHOUT_MASK
+from training.progress import Progress, silent
+from training.splits import assign, classes_of
 
-SPLITS: Final = ("train", "val", "test")
-SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+__all__ = ["SPLITS", "SUFFIXES", "Box", "Picture", "prepare", "read_data"]
 
-Box = tuple[float, float, float, float]
+_Layout = tuple[Callable[[Path], bool], Callable[[Path, str], Listing]]
+
+# Lists say more than folders do, hence folders come last.
+_LAYOUTS: Final[tuple[_Layout, ...]] = tuple(
+    (layout.applies, layout.read) for layout in (pack, reviews, coco, voc, yolo, table, classes)
+)
+
+_WRAPPERS: Final = 3
+"""An unpacked archive often is a folder in a folder; so deep is looked."""
+
+_SPARE: Final = 10
+"""How many times `limit` is kept until the split is known: the smaller sides get a tenth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One labelled picture.
+def read_data(
+    folders: Sequence[Path],
+    *,
+    seed: int = 0,
+    limit: int | None = None,
+    sources: Sequence[str] | None = None,
+    shares: Mapping[str, float] | None = None,
+) -> list[Picture]:
+    """The labelled pictures of several DATA folders, with their splits.
 
-    Attributes:
-        path: where it is.
-        source: the set it comes from, for figures by source.
-        split: one of `SPLITS`.
-        boxes: annotated faces, x, y, width, height in pixels; empty for a portrait.
-        labels: class of each box, an index into `LABELS`.
-        portrait: class of the whole picture when it shows one face; None for a scene.
+    Where all of them bring a split, nothing is opened but lists. Otherwise this is `prepare` without its report, so
+    that the same folders and seed always mean the same split.
+
+    Args, errors: see `prepare`.
     """
-
-    path: Path
-    source: str
-    split: str
-    boxes: tuple[Box, ...] = ()
-    labels: tuple[int, ...] = ()
-    portrait: int | None = None
-
-
-def read_data(folders: Sequence[Path], *, seed: int = 0, limit: int | None = None) -> list[Picture]:
-    """Read the labelled pictures of several DATA folders; nothing is opened but lists.
-
-    Args:
-        folders: packs, or folders with one subfolder per class.
-        seed: of the split of folders that bring none.
-        limit: at most this many pictures per split and kind (scene, or portrait of one class), chosen by the seed.
-
-    Raises:
-        InputError: a folder is missing, empty, not of a known layout, or has fewer than two classes.
-    """
-    pictures: list[Picture] = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(f"there is no folder {folder}: give a data pack or a folder with one subfolder per class")
-        pictures += read_pack(folder) if (folder / "split.json").is_file() else read_classes(folder, seed=seed)
+    pictures, _ = _listed(folders, sources, shares)
+    splits = {picture.split for picture in pictures}
+    if "" in splits or ("train" in splits and "val" not in splits):
+        return prepare(folders, seed=seed, limit=limit, sources=sources, shares=shares)[0]
+    pictures = [fitted(picture) for picture in pictures]
     if limit is not None:
         pictures = _limited(pictures, limit, seed)
-    labels = {label for picture in pictures for label in (*picture.labels, picture.portrait)}
+    _check_classes(pictures, folders)
+    return pictures
+
+
+def prepare(
+    folders: Sequence[Path],
+    *,
+    seed: int = 0,
+    limit: int | None = None,
+    sources: Sequence[str] | None = None,
+    shares: Mapping[str, float] | None = None,
+    min_face_px: float = MIN_FACE_PX,
+    progress: Progress = silent,
+) -> tuple[list[Picture], DataReport]:
+    """Read several DATA folders, open every picture once, group near-duplicates, and split what brings no split.
+
+    Args:
+        folders: each of its own layout.
+        seed: of the split of folders that bring none.
+        limit: at most this many pictures per split, source and class (a scene counts for the rarest class in it),
+            chosen by the seed, for a quick first run.
+        sources: only these; by default all. A pack has several, any other folder one of its own name.
+        shares: how often pictures of a source are drawn in training, relative to 1.
+        min_face_px: narrower faces are counted as small.
+        progress: told after every picture.
+
+    Returns:
+        The usable pictures, each with split, group and size; and what there is to say about the data.
+
+    Raises:
+        InputError: a folder is missing, empty, damaged or of no known layout; a class is missing or has one picture
+            only; no source has a given name; near-duplicates lie in different given splits.
+        UsageError: a share is not above 0.
+    """
+    pictures, notes = _listed(folders, sources, shares)
+    if limit is not None:
+        # What has no split yet keeps enough for the smallest side.
+        given = _limited([picture for picture in pictures if picture.split], limit, seed)
+        pictures = given + _limited([picture for picture in pictures if not picture.split], limit * _SPARE, seed)
+    pictures, report = check(pictures, min_face_px=min_face_px, progress=progress)
+    _check_classes(pictures, folders)
+    splits = assign(pictures, seed=seed)
+    if any(picture.split not in {"", split} for picture, split in zip(pictures, splits, strict=True)):
+        notes.append("the given splits have no validation part: a ninth of the training pictures became one")
+    pictures = [replace(picture, split=split) for picture, split in zip(pictures, splits, strict=True)]
+    if limit is not None:
+        pictures = _limited(pictures, limit, seed)
+    return pictures, counted(report, pictures, notes)
+
+
+def _listed(
+    folders: Sequence[Path], sources: Sequence[str] | None, shares: Mapping[str, float] | None
+) -> tuple[list[Picture], list[str]]:
+    """The pictures of all folders as they are listed, of the wanted sources, with their weights; and notes."""
+    pictures: list[Picture] = []
+    notes: list[str] = []
+    for folder, source in zip(folders, _names(folders), strict=True):
+        try:
+            listing = _read(folder, source)
+        except OSError as error:
+            raise InputError(f"{shown(folder)} can't be read ({error}): check its permissions") from error
+        pictures += listing.pictures
+        notes += listing.notes
+    known = sorted({picture.source for picture in pictures})
+    for name in (*(sources or ()), *(shares or ())):
+        if name not in known:
+            raise InputError(f"no source is called {name!r}: there are {', '.join(known)}")
+    for name, share in (shares or {}).items():
+        if not (math.isfinite(share) and share > 0.0):
+            raise UsageError(f"the weight of {name} must be above 0, not {share:g}: leave a source out by --sources")
+    if sources is not None:
+        pictures = [picture for picture in pictures if picture.source in sources]
+    if shares:
+        pictures = [replace(picture, weight=shares.get(picture.source, 1.0)) for picture in pictures]
+    _check_classes(pictures, folders)
+    return pictures, notes
+
+
+def _read(folder: Path, source: str) -> Listing:
+    """One DATA folder, or the only folder in it.
+
+    Raises:
+        InputError: it is of no known layout, lists a picture twice, or has none of what it lists.
+    """
+    inner = folder
+    for _ in range(_WRAPPERS):
+        for applies, read in _LAYOUTS:
+            if applies(inner):
+                return _sound(read(inner, source), folder)
+        children = [child for child in inner.iterdir() if not child.name.startswith(".") and child.name != "__MACOSX"]
+        if len(children) != 1 or not children[0].is_dir():
+            break
+        inner = children[0]
+    raise InputError(
+        f"{shown(folder)} is neither a data pack (no split.json) nor COCO, VOC, YOLO, CSV or a review export, nor has "
+        f"it a subfolder named for a class: name them {', '.join(LABELS[:3])}"
+    )
+
+
+def _sound(listing: Listing, folder: Path) -> Listing:
+    for path, count in Counter(picture.path for picture in listing.pictures).items():
+        if count > 1:
+            raise InputError(f"{shown(folder)} lists {shown(path)} {count} times: keep one entry")
+    if listing.pictures and not any(picture.path.is_file() for picture in listing.pictures):
+        first = shown(listing.pictures[0].path)
+        raise InputError(
+            f"none of the {len(listing.pictures)} pictures that {shown(folder)} lists is there, such as {first}: put "
+            f"them beside the list"
+        )
+    return listing
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """What the folders are called as sources: their own names, with their parents' where two have the same.
+
+    Raises:
+        InputError: a folder is missing or given twice.
+    """
+    seen: set[Path] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(
+                f"there is no folder {shown(folder)}: give a data pack or a folder with one subfolder per class"
+            )
+        if (real := folder.resolve()) in seen:
+            raise InputError(f"the folder {shown(folder)} is given twice: give it once")
+        seen.add(real)
+    real_folders = [folder.resolve() for folder in folders]
+    same = Counter(folder.name for folder in real_folders)
+    return [
+        shown(folder.name if same[folder.name] == 1 else f"{folder.parent.name}/{folder.name}") or "data"
+        for folder in real_folders
+    ]
+
+
+def _check_classes(pictures: Sequence[Picture], folders: Sequence[Path]) -> None:
+    labels = {label for picture in pictures for label in classes_of(picture)}
     if missing := [LABELS[label] for label in (WITH_MASK, WITHOUT_MASK) if label not in labels]:
         raise InputError(
-            f"no picture of class {' nor '.join(missing)} in {', '.join(map(str, folders))}: "
+            f"no picture of class {' nor '.join(missing)} in {', '.join(map(shown, folders))}: "
             f"add a subfolder with that name"
         )
-    return pictures
-
-
-def read_pack(folder: Path) -> list[Picture]:
-    """Read a pack: the pictures that its `split.json` lists.
-
-    Raises:
-        InputError: `split.json` or an annotation file is damaged or names pictures that have no label.
-    """
-    split_file = folder / "split.json"
-    lists = _json(split_file)
-    try:
-        split_of = {str(name): split for split in SPLITS for name in lists[split]}
-        annotations: dict[str, list[tuple[Box, int]]] = {}
-        for coco_file in sorted((folder / "scenes").glob("*.coco.json")):
-            annotations |= _coco(_json(coco_file), coco_file)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{split_file} or a COCO file beside it is damaged ({error!r}): fetch the pack again"
-        ) from error
-    pictures = []
-    for name, split in sorted(split_of.items()):
-        parts = name.split("/")
-        if parts[0] == "scenes" and name in annotations:
-            found = annotations[name]
-            boxes, labels = tuple(box for box, _ in found), tuple(label for _, label in found)
-            pictures.append(Picture(folder / name, parts[1], split, boxes, labels))
-        elif parts[0] == "faces" and (label := label_of(parts[-2])) is not None:
-            pictures.append(Picture(folder / name, parts[1], split, portrait=label))
-        else:
-            raise InputError(f"{split_file} lists {name}, which has no label: fetch the pack again")
-    if not pictures:
-        raise InputError(f"{split_file} lists no pictures: fetch the pack again")
-    return pictures
-
-
-def read_classes(folder: Path, *, seed: int = 0) -> list[Picture]:
-    """Read a folder with one subfolder per class and split it 80/10/10 within each class.
-
-    Copies (`a.jpg`, `a copy 2.jpg`, `a (1).jpg`) stay on one side. The same files and seed give the same split.
-
-    Raises:
-        InputError: no subfolder has the name of a class, or one of them holds no picture.
-    """
-    by_label: dict[int, list[Path]] = defaultdict(list)
-    for child in sorted(folder.iterdir()):
-        label = label_of(child.name) if child.is_dir() else None
-        if label is None:
-            continue
-        files = sorted(path for path in child.rglob("*") if path.suffix.lower() in SUFFIXES)
-        if not files:
-            raise InputError(f"{child} holds no pictures ({', '.join(sorted(SUFFIXES))}): add some or remove it")
-        by_label[label] += files
-    if not by_label:
-        raise InputError(
-            f"{folder} is neither a data pack (no split.json) nor has it a subfolder named for a class: "
-            f"name them {', '.join(LABELS[:3])}"
-        )
-    pictures = []
-    for label, files in sorted(by_label.items()):
-        for path, split in zip(files, _split(files, seed + label), strict=True):
-            pictures.append(Picture(path, folder.name, split, portrait=label))
-    return pictures
-
-
-def _split(files: list[Path], seed: int) -> list[str]:
-    """A split for each file; groups of copies stay together; with two groups or more, val gets at least one."""
-    group_of = [path.stem.lower().split(" copy")[0].split(" (")[0] for path in files]
-    groups = sorted(set(group_of))
-    order = np.random.default_rng(seed).permutation(len(groups))
-    val = max(1, round(len(groups) * 0.1)) if len(groups) > 1 else 0
-    test = max(1, round(len(groups) * 0.1)) if len(groups) > 2 else 0
-    side = {groups[place]: "val" if rank < val else "test" if rank < val + test else "train"
-            for rank, place in enumerate(order)}  # fmt: skip
-    return [side[group] for group in group_of]
-
-
-def _coco(content: dict[str, Any], path: Path) -> dict[str, list[tuple[Box, int]]]:
-    """Boxes and classes by picture name."""
-    label_by_category: dict[int, int] = {}
-    for category in content["categories"]:
-        if (label := label_of(str(category["name"]))) is None:
-            raise InputError(f"{path} has a category {category['name']!r}, which is none of {', '.join(LABELS[:3])}")
-        label_by_category[category["id"]] = label
-    names = {image["id"]: str(image["file_name"]) for image in content["images"]}
-    found: dict[str, list[tuple[Box, int]]] = {name: [] for name in names.values()}
-    for annotation in content["annotations"]:
-        x, y, width, height = map(float, annotation["bbox"])
-        if width >= 1.0 and height >= 1.0:
-            label = label_by_category[annotation["category_id"]]
-            found[names[annotation["image_id"]]].append(((x, y, width, height), label))
-    return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} can't be read as JSON ({error}): fetch the pack again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is not what a data pack has there: fetch the pack again")
-    return content
 
 
 def _limited(pictures: list[Picture], limit: int, seed: int) -> list[Picture]:
-    kinds: dict[tuple[str, int | None, str], list[int]] = defaultdict(list)
-    for index, picture in enumerate(pictures):
-        kinds[(picture.split, picture.portrait, picture.source)].append(index)
+    """At most `limit` of each split, source and class, in the order given."""
+    total = Counter(label for picture in pictures for label in classes_of(picture))
+    kinds: dict[tuple[str, str, bool, int], list[int]] = defaultdict(list)
+    order = sorted(range(len(pictures)), key=lambda place: (pictures[place].source, str(pictures[place].path)))
+    for place in order:
+        picture = pictures[place]
+        rarest = min(classes_of(picture), key=lambda label: (total[label], label), default=len(LABELS))
+        kinds[picture.source, picture.split, picture.portrait is None, rarest].append(place)
     rng = np.random.default_rng(seed)
     kept: list[int] = []
-    for _, indices in sorted(kinds.items(), key=lambda item: str(item[0])):
-        kept += rng.permutation(indices)[:limit].tolist()
-    return [pictures[index] for index in sorted(kept)]
+    for _, places in sorted(kinds.items()):
+        kept += rng.permutation(places)[:limit].tolist()
+    return [pictures[place] for place in sorted(kept)]

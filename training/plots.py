@@ -1,56 +1,35 @@
-"""The pictures of a training run: curves, confusion matrix, and the faces it got most wrong."""
+"""Single pictures of a training run, beside its report: curves, confusion matrix, and the faces it got most wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.errors import SetupError
-from storage.files import replaced, write_bytes
+from storage.files import write_bytes
 from training.cache import Crops
 from training.checkpoint import Epoch
 from training.evaluation import Evaluation, worst
 from training.labels import LABELS
+from training.report import charts
+from training.report.drawing import save_png
 
 TILE_PX: Final = 112
 CAPTION_PX: Final = 30
 ERRORS_SHOWN: Final = 60
+CHART_INCH: Final = (5.4, 4.0)
 
 
 def plot_curves(path: Path, history: Sequence[Epoch]) -> None:
-    """Training and validation loss, and validation balanced accuracy, by epoch, as a PNG."""
-
-    def draw(figure: Any) -> None:
-        left, right = figure.subplots(1, 2)
-        epochs = [epoch.epoch for epoch in history]
-        left.plot(epochs, [epoch.train_loss for epoch in history], label="train (augmented)")
-        left.plot(epochs, [epoch.val_loss for epoch in history], label="val")
-        left.set(xlabel="epoch", ylabel="loss", title="Loss (epoch 0: head only)")
-        left.legend()
-        right.plot(epochs, [epoch.val_balanced_accuracy for epoch in history])
-        right.set(xlabel="epoch", ylabel="balanced accuracy, four classes", title="Validation")
-
-    _plot(path, (9.0, 3.6), draw)
+    """Training and validation loss by epoch, as a PNG."""
+    save_png(path, CHART_INCH, charts.losses(history))
 
 
 def plot_confusion(path: Path, confusion: Sequence[Sequence[int]], title: str) -> None:
     """A (3, 3) confusion matrix, rows true, as a PNG."""
-
-    def draw(figure: Any) -> None:
-        axes = figure.subplots()
-        counts = np.array(confusion, np.float64)
-        axes.imshow(counts / np.maximum(counts.sum(1, keepdims=True), 1.0), cmap="Blues", vmin=0.0, vmax=1.0)
-        for row, column in np.ndindex(counts.shape):
-            shade = "white" if counts[row, column] > 0.5 * counts[row].sum() else "black"
-            axes.text(column, row, f"{int(counts[row, column])}", ha="center", va="center", color=shade)
-        axes.set_xticks(range(3), LABELS[:3])
-        axes.set_yticks(range(3), LABELS[:3])
-        axes.set(xlabel="predicted", ylabel="true", title=title)
-
-    _plot(path, (5.4, 4.4), draw)
+    save_png(path, CHART_INCH, charts.confusion(confusion, title))
 
 
 def draw_evaluation(out: Path, found: Evaluation, crops: Crops, probabilities: NDArray[np.float32]) -> None:
@@ -85,18 +64,3 @@ def contact_sheet(
             at = (x + 2, y + TILE_PX + 12 + 13 * number)
             cv2.putText(sheet, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
     write_bytes(path, cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
-
-
-def _plot(path: Path, size_inch: tuple[float, float], draw: Callable[[Any], None]) -> None:
-    # Not pyplot: that keeps global state and looks for a display.
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SetupError(f"drawing figures needs the training set ({error}): run `make setup-train`") from error
-
-    figure = Figure(size_inch, dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    draw(figure)
-    with replaced(path) as temporary:
-        figure.savefig(temporary)

@@ -36,7 +36,7 @@ class Terminal:
             return
         self._last = now
         pace = (now - self._started) / max(1, done - self._first)
-        left = "done" if finished else f"{_clock(pace * (total - done))} left"
+        left = "done" if finished else f"{clock(pace * (total - done))} left"
         line = f"{stage}: {done}/{total}, {left}{', ' + note if note else ''}"
         self._stream.write(f"\r\x1b[K{line}" if self._live else f"{line}\n")
         if self._live and finished:
@@ -44,7 +44,40 @@ class Terminal:
         self._stream.flush()
 
 
-def _clock(seconds: float) -> str:
+class RunClock:
+    """Guesses how long a whole run still takes, from the pace of its steps so far, validation and the rest included."""
+
+    def __init__(self, parts: int = 1) -> None:
+        """Begin.
+
+        Args:
+            parts: trainings of about the same length that the run consists of.
+        """
+        self._parts, self._part = parts, 0
+        self._started: float | None = None
+        self._done = 0
+
+    def begin_part(self, part: int) -> None:
+        """The training with this number, from 0, begins; those before are done."""
+        self._part = part
+
+    def left(self, done: int, total: int) -> str:
+        """What is left of the run when `done` of `total` steps of this part are, as `h:mm:ss` or `m:ss`; counts a step."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+            return "?"
+        self._done += 1
+        to_do = total - done + (self._parts - 1 - self._part) * total
+        return clock((now - self._started) / self._done * to_do)
+
+
+def clock(seconds: float) -> str:
+    """A duration as `m:ss`, or `h:mm:ss` from an hour on.
+
+    >>> clock(65.2), clock(3725.0)
+    ('1:05', '1:02:05')
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

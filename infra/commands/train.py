@@ -1,5 +1,7 @@
 """`maskwatch train` and `maskwatch evaluate`: the front door of the `training` room."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,40 +11,87 @@ from rich.table import Table
 
 from detect.models import detector_model
 from infra.commands.options import Json
-from infra.console import emit, results, say
+from infra.console import emit, messages, results, say
 from infra.settings import load_settings
-from training.commands import DETECTOR, TrainOptions, run_evaluate, run_train
+from storage.errors import StorageError, UsageError
+from training.backbones import BACKBONES
+from training.commands import (
+    DETECTOR,
+    EvaluateOptions,
+    TrainOptions,
+    TrainResult,
+    run_evaluate,
+    run_folds,
+    run_train,
+)
+from training.data_report import DataReport
 from training.evaluation import Evaluation
 from training.figures import Figure, Figures
 from training.progress import Terminal
 
 DEFAULTS = TrainOptions((), Path())
+FROM_SCRATCH = "none"
 Data = Annotated[
     list[Path],
-    typer.Argument(help="The data pack, or folders with one subfolder of pictures per class.", show_default=False),
+    typer.Argument(
+        help="The data pack, or folders of labelled pictures: one subfolder per class, or annotation files.",
+        show_default=False,
+    ),
 ]
+Limit = Annotated[
+    int | None, typer.Option(help="At most this many pictures per split, source and class, for a first run.")
+]
+Sources = Annotated[str | None, typer.Option(metavar="A,B", help="Only pictures of these sources; by default of all.")]
 
 
 def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the model and everything about it.")],
-    backbone: Annotated[str, typer.Option(help="Network to start from.")] = DEFAULTS.backbone,
+    backbone: Annotated[str, typer.Option(help=f"Network: {', '.join(BACKBONES)}.")] = DEFAULTS.backbone,
     image_size: Annotated[int, typer.Option(help="Side of the network's input in pixels.")] = DEFAULTS.image_size,
-    epochs: Annotated[int, typer.Option(help="Epochs of fine-tuning, after one of the head alone.")] = DEFAULTS.epochs,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of fine-tuning, after one of the head alone; 12, more for small data.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Pictures a step.")] = DEFAULTS.batch_size,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = DEFAULTS.learning_rate,
-    unfreeze: Annotated[int, typer.Option(help="Last blocks of the backbone to fine-tune.")] = DEFAULTS.unfreeze,
-    limit: Annotated[
-        int | None, typer.Option(help="At most this many pictures per split, source and class, for a first run.")
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak learning rate; by default 0.0004, or 0.002 from scratch.")
+    ] = None,
+    unfreeze: Annotated[
+        int | None, typer.Option(help="Last parts of the backbone to fine-tune; by default its own number.")
+    ] = None,
+    limit: Limit = None,
+    sources: Sources = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=W", help="Draw a source W times as often as otherwise; may be repeated."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Start weights; by default those of the pack, or Keras' own.")
+        str | None,
+        typer.Option(metavar="FILE|none", help="Start weights; by default those of the pack, or Keras' own."),
     ] = None,
+    optimizer: Annotated[str, typer.Option(help="adamw or adam.")] = DEFAULTS.optimizer,
+    label_smoothing: Annotated[
+        float, typer.Option(help="Share of each target that is spread over all classes.")
+    ] = DEFAULTS.label_smoothing,
+    patience: Annotated[
+        int, typer.Option(help="Stop after this many epochs without a lower validation loss; 0 never.")
+    ] = DEFAULTS.patience,
+    precision: Annotated[
+        str, typer.Option(help="float32, mixed (16-bit numbers where they do), or auto: mixed on a GPU.")
+    ] = DEFAULTS.precision,
+    folds: Annotated[
+        int, typer.Option(help="Train K models, each measured on the fold it did not see; 0 trains one.")
+    ] = 0,
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Learn also from what an earlier --folds run says of the faces.")
+    ] = None,
+    distil_share: Annotated[float, typer.Option(help="How much of a target is the teacher's.")] = DEFAULTS.distil_share,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = DEFAULTS.seed,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
     json: Json = False,
 ) -> None:
     """Train a classifier on labelled pictures and export it as LiteRT (needs `make setup-train`)."""
+    scratch = weights == FROM_SCRATCH
     options = TrainOptions(
         tuple(data),
         out,
@@ -53,35 +102,77 @@ def train(
         learning_rate=learning_rate,
         unfreeze=unfreeze,
         limit=limit,
-        weights=weights,
+        weights=None if weights is None or scratch else Path(weights),
+        scratch=scratch,
         seed=seed,
         resume=resume,
         detector=_detector_file(),
+        sources=_names(sources),
+        shares=_shares(share or []),
+        folds=folds,
+        optimizer=optimizer,
+        label_smoothing=label_smoothing,
+        patience=patience,
+        precision=precision,
+        teacher=teacher,
+        distil_share=distil_share,
     )
-    result = run_train(options, Terminal())
+    with _interruptible(options):
+        result = (run_folds if folds else run_train)(options, Terminal(), on_data=show_data)
     if json:
         emit(msgspec.json.encode(result, enc_hook=str).decode())
         return
-    show_evaluation(result.validation)
-    say(f"{result.model} ({result.bytes / 1e6:.1f} MB, {result.agreement:.1%} of its labels equal the float model's)")
-    say(f"try it: maskwatch image photo.jpg --model {result.model}")
+    if isinstance(result, TrainResult):
+        show_evaluation(result.validation)
+        say(
+            f"{result.model} ({result.bytes / 1e6:.1f} MB, {result.agreement:.1%} of its labels equal the float model's)"
+        )
+        for note in result.notes:
+            say(note)
+        say(f"try it: maskwatch image photo.jpg --model {result.model}")
+    else:
+        show_evaluation(result.out_of_fold)
+        say(f"{result.folds} models and what they say of the faces they did not see: {result.out}")
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A LiteRT model with labels.json beside it.", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="A model file with labels.json beside it, or a folder of `train --folds`.", show_default=False
+        ),
+    ],
     data: Data,
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "test",
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for figures.json and pictures.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the report.")] = None,
+    limit: Limit = None,
+    sources: Sources = None,
+    seed: Annotated[int, typer.Option(help="Of the split of folders that bring none.")] = DEFAULTS.seed,
     json: Json = False,
 ) -> None:
     """Measure a classifier on labelled pictures."""
-    found = run_evaluate(model, tuple(data), split, out, detector=_detector_file(), progress=Terminal())
+    options = EvaluateOptions(
+        model, tuple(data), split, out, detector=_detector_file(), seed=seed, limit=limit, sources=_names(sources)
+    )
+    found = run_evaluate(options, Terminal())
     if json:
         emit(msgspec.json.encode(found, enc_hook=str).decode())
         return
     show_evaluation(found)
+
+
+def show_data(report: DataReport) -> None:
+    """Tell what the checks found in the pictures: counts by source and split, and warnings."""
+    labels = list(report.faces)
+    table = Table("source", "split", "pictures", *(label.replace("_", " ") for label in labels))
+    for part in report.parts:
+        table.add_row(part.source, part.split, str(part.pictures), *(str(part.faces.get(label, 0)) for label in labels))
+    table.add_row(
+        "all", "", str(report.pictures), *(f"{report.faces[each]} ({report.balance[each]:.0%})" for each in labels)
+    )
+    messages.print(table)
+    for warning in report.warnings:
+        say(f"note: {warning}")
 
 
 def show_evaluation(found: Evaluation) -> None:
@@ -121,6 +212,51 @@ def _text(figure: Figure) -> str:
     if figure.value is None or figure.low is None or figure.high is None:
         return "-"
     return f"{figure.value:.3f} ({figure.low:.3f}-{figure.high:.3f})"
+
+
+@contextmanager
+def _interruptible(options: TrainOptions) -> Iterator[None]:
+    """Where the work ends early, say what is kept and how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say(_kept(options))
+        raise
+    except StorageError:
+        # What went wrong is told by the command line itself.
+        if _checkpoints(options.out):
+            say(_kept(options))
+        raise
+
+
+def _kept(options: TrainOptions) -> str:
+    found = _checkpoints(options.out)
+    if not found:
+        return f"no epoch is done yet; the faces that were cut out are kept in {options.out}"
+    return f"every finished epoch is kept in {found[-1]}: the same command with --resume goes on from there"
+
+
+def _checkpoints(out: Path) -> list[Path]:
+    return sorted(
+        [*out.glob("checkpoint.npz"), *out.glob("fold-*/checkpoint.npz")], key=lambda path: path.stat().st_mtime
+    )
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+def _shares(given: list[str]) -> dict[str, float]:
+    shares = {}
+    for each in given:
+        name, _, share = each.rpartition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            name = ""
+        if not name:
+            raise UsageError(f"--share takes a source and a number, such as --share town=2, not {each}")
+    return shares
 
 
 def _detector_file() -> Path | None:

@@ -38,13 +38,13 @@ class _Face:
     label: Label
 
 
-def export_samples(folder: Path, progress: Progress | None = None) -> list[Path]:
+def export_samples(folder: Path, progress: Progress | None = None, *, with_clips: bool = True) -> list[Path]:
     """Write sample files under `folder` and return their paths in order; the same files every time.
 
     photos/ (6 JPEG, 1920x1080, several people each); crops/<label>/ (8 face crops for each of the three labels);
     training/with_mask and training/without_mask (100 crops of 128x128 each); clips/ (the demo's two clips and their
-    truth). progress: called with the finished part, 0..1. Takes one to two minutes, most of it for the clips. Raises
-    StorageError where a file can't be written, SetupError without scikit-image.
+    truth). progress: called with the finished part, 0..1. Takes one to two minutes, most of it for the clips, which
+    `with_clips=False` leaves out. Raises StorageError where a file can't be written, SetupError without scikit-image.
     """
     tell = progress or _silent
     clips = demo_clips(_SEED)
@@ -58,10 +58,11 @@ def export_samples(folder: Path, progress: Progress | None = None) -> list[Path]
     stages += [CorridorRenderer(clip) for clip in more]
     written += _training(folder / "training", faces + _clear_faces(more, len(clips)), stages)
     tell(0.25)
-    for k, clip in enumerate(clips):
+    for k, clip in enumerate(clips if with_clips else ()):
         path = folder / "clips" / f"{clip.camera}.mp4"
         write_clip(clip, path, partial(_tell_part, tell, 0.25 + 0.75 * k / len(clips), 0.75 / len(clips)))
         written += [path, truth_path(path)]
+    tell(1.0)
     return written
 
 
