@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,18 @@ from classify.labels_file import (
 )
 from classify.litert import Network, read_signature
 from storage.errors import InputError, SetupError
+from storage.files import read_file
 
-__all__ = ["FaceClassifier", "LiteRtClassifier", "ModelLabels", "labels_path", "load_model", "read_labels"]
+__all__ = [
+    "Described",
+    "FaceClassifier",
+    "LiteRtClassifier",
+    "ModelLabels",
+    "labels_path",
+    "load_model",
+    "model_file",
+    "read_labels",
+]
 
 BATCH_SIZES: Final = (16, 4, 1)
 """An interpreter is kept for each of these; any number of faces is split into them, largest first."""
@@ -55,17 +65,33 @@ class FaceClassifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Described(Protocol):
+    """A classifier from a file, which can say what goes in and comes out.
+
+    Attributes:
+        input_dtype: of the network's input, e.g. `uint8`.
+        normalisation: what becomes of pixel values before they go in, in words.
+        labels: of each output, in order, from `labels.json`; None where it is left out.
+    """
+
+    input_dtype: str
+    normalisation: str
+    labels: tuple[str | None, ...]
+
+
 def load_model(path: Path, *, threads: int = 1) -> FaceClassifier:
     """The classifier in a file: LiteRT (`.tflite`) or Keras (`.keras`), with its `labels.json` beside it.
 
     Args:
-        path: of the model.
+        path: of the model, or the folder of a training, with one `.tflite` file in it.
         threads: for one call.
 
     Raises:
-        InputError: a file that is no such model, or labels that do not go with it.
+        InputError: a file that is no such model, a folder that has none or several, or labels that do not go with it.
         SetupError: the file, its labels or Keras are missing.
     """
+    path = model_file(path)
     if path.suffix == ".tflite":
         return LiteRtClassifier(path, threads=threads)
     if path.suffix == ".keras":
@@ -76,6 +102,22 @@ def load_model(path: Path, *, threads: int = 1) -> FaceClassifier:
         f"{path} is neither a .tflite nor a .keras file: save the model as one of them, e.g. in Keras with "
         'model.save("model.keras")'
     )
+
+
+def model_file(path: Path) -> Path:
+    """The model that a path means: the file itself, or the only `.tflite` file in a folder.
+
+    Raises:
+        InputError: a folder without such a file, or with several.
+    """
+    if not path.is_dir():
+        return path
+    found = sorted(each for each in path.glob("*.tflite") if not each.name.startswith("."))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise InputError(f"the folder {path} holds no .tflite file: name a model file, or the folder of a training")
+    raise InputError(f"the folder {path} holds {', '.join(each.name for each in found)}: name one of these files")
 
 
 class LiteRtClassifier:
@@ -109,6 +151,7 @@ class LiteRtClassifier:
         self._threads = threads
         self._networks: dict[int, Network] = {}
         first = self._network(BATCH_SIZES[-1])
+        self.input_dtype, self.normalisation, self.labels = first.dtype, self._preparation.says, labels.labels
         self._outputs = Outputs(labels, path, first.outputs, self._signature.activation)
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -149,6 +192,6 @@ def read_model(path: Path) -> bytes:
         SetupError: it can't be read.
     """
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise SetupError(f"the classifier model {path} can't be read: {error.strerror}") from error

@@ -4,10 +4,7 @@ Slower than LiteRT by far, and only where the training set is installed.
 """
 
 import hashlib
-import json
 import os
-import zipfile
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -16,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.crops import IMAGE_SIZE
+from classify.keras_file import refuse_code
 from classify.labels_file import NAMES, Activation, Outputs, Preparation, check_sha256, labels_path, read_labels
 from storage.errors import InputError, SetupError
+from storage.files import read_file
 
 BATCH: Final = 8
 """Faces are always run this many at a time, the last ones filled up: a network is traced for each number, and the last
 bits of a result depend on it, but not on what else is in the batch."""
-
-MAX_CONFIG_BYTES: Final = 50_000_000
-RUNS_CODE: Final = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
-"""Layers that bring code of their own, or load it from elsewhere."""
 
 LAST: Final[dict[str, Activation]] = {"softmax": "softmax", "sigmoid": "sigmoid"}
 
@@ -48,7 +43,7 @@ class KerasClassifier:
             SetupError: it, its labels or Keras are missing.
         """
         try:
-            content = path.read_bytes()
+            content = read_file(path)
         except OSError as error:
             raise SetupError(f"the classifier model {path} can't be read: {error.strerror}") from error
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -66,6 +61,7 @@ class KerasClassifier:
         activation = labels.activation or _last_step(model.outputs[self._scores])
         self._outputs = Outputs(labels, path, int(model.outputs[self._scores].shape[1]), activation)
         self._preparation = Preparation(labels)
+        self.input_dtype, self.normalisation, self.labels = "float32", self._preparation.says, labels.labels
         self._batch = shape[0] or BATCH
         # XLA makes the depthwise convolutions ten times slower on a CPU.
         model.compile(optimizer="sgd", jit_compile=False)
@@ -106,7 +102,7 @@ def load_keras(path: Path, *, threads: int | None = None) -> Any:
         InputError: it is no such file, or needs code to run.
         SetupError: Keras is not installed.
     """
-    _refuse_code(path)
+    refuse_code(path)
     # Quiet unless it fails.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -178,38 +174,6 @@ def _last_step(tensor: Any) -> Activation:
         return "softmax"
     name = getattr(getattr(operation, "activation", None), "__name__", type(operation).__name__.lower())
     return LAST.get(name, "logits")
-
-
-def _refuse_code(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-                raise InputError(f"{path} is not a Keras model: what describes it is larger than any network needs")
-            config = json.loads(archive.read("config.json"))
-    except OSError as error:
-        raise SetupError(f"the classifier model {path} can't be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path} is not a .keras file: save the model with model.save('model.keras')") from error
-    waiting: list[Any] = [config]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting.extend(item)
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-            _refuse_part(path, item.get("class_name"), item.get("module"))
-
-
-def _refuse_part(path: Path, kind: object, module: object) -> None:
-    if kind in RUNS_CODE:
-        raise InputError(
-            f"{path} has a {str(kind).strip('_').capitalize()} layer, which runs code that is in the file or elsewhere; "
-            "build the model from plain Keras layers (Rescaling instead of a Lambda)"
-        )
-    if isinstance(kind, str) and isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins"):
-        raise InputError(
-            f"{path} needs {module}.{kind}, which is not part of Keras: build the model from plain Keras layers"
-        )
 
 
 def _prepare_tensorflow(threads: int | None) -> None:

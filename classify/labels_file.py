@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from classify.crops import MARGIN
 from storage.errors import InputError, SetupError
+from storage.files import read_file
 from storage.words import MASK_LABELS, NOT_A_FACE
 
 NAMES: Final = (*(label.value for label in MASK_LABELS), NOT_A_FACE)
@@ -83,13 +84,13 @@ def read_labels(path: Path) -> ModelLabels:
         InputError: it is not such a file, or names a label that does not exist.
     """
     try:
-        labels = msgspec.json.decode(path.read_bytes(), type=ModelLabels)
+        labels = msgspec.json.decode(read_file(path).removeprefix(b"\xef\xbb\xbf"), type=ModelLabels)
     except OSError as error:
         raise SetupError(
             f"{path} can't be read ({error.strerror}): it names the outputs of the model beside it, "
             'e.g. {"labels": ["with_mask", "without_mask"]}'
         ) from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} does not describe a model: {error}") from error
     for name in labels.labels:
         if name is not None and name not in NAMES:
@@ -103,7 +104,20 @@ def read_labels(path: Path) -> ModelLabels:
     stated = labels.scale is not None or labels.offset is not None
     if stated and labels.rescale is not None:
         raise InputError(f"{path} gives rescale and scale or offset: give one of them")
+    if stated:
+        scale, offset = _factors(labels)
+        if not (np.isfinite(scale).all() and np.isfinite(offset).all() and scale.all()):
+            raise InputError(f"{path}: scale and offset must be numbers that float32 holds, and scale not 0")
     return labels
+
+
+def _factors(labels: ModelLabels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    scale, offset = RESCALES[labels.rescale or "0-255"]
+    if labels.scale is not None or labels.offset is not None:
+        scale = 1.0 if labels.scale is None else labels.scale
+        offset = 0.0 if labels.offset is None else labels.offset
+    with np.errstate(over="ignore"):
+        return np.asarray(scale, np.float32), np.asarray(offset, np.float32)
 
 
 def check_sha256(labels: ModelLabels, model: Path, digest: str) -> None:
@@ -208,13 +222,21 @@ class Preparation:
 
     def __init__(self, labels: ModelLabels) -> None:
         """Take what the labels state."""
-        scale, offset = RESCALES[labels.rescale or "0-255"]
-        if labels.scale is not None or labels.offset is not None:
-            scale, offset = labels.scale or 1.0, labels.offset or 0.0
-        self._scale, self._offset = np.asarray(scale, np.float32), np.asarray(offset, np.float32)
+        self._scale, self._offset = _factors(labels)
         self._flipped = (labels.channels or ("bgr" if labels.rescale == "caffe" else "rgb")) == "bgr"
         self.untouched = bool((self._scale == 1.0).all() and (self._offset == 0.0).all())
         """Pixel values go in as they are."""
+
+    @property
+    def says(self) -> str:
+        """What becomes of pixel values, in words."""
+        colours = "BGR" if self._flipped else "RGB"
+        if self.untouched:
+            return f"{colours}, pixel values 0-255 go in as they are; what scales them is part of the model"
+        scale, offset = (
+            ", ".join(f"{value:.6g}" for value in np.atleast_1d(each)) for each in (self._scale, self._offset)
+        )
+        return f"{colours}, pixel values 0-255 are multiplied by {scale}, then {offset} is added, before they go in"
 
     def ordered(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(N, size, size, 3) uint8 RGB in the model's order of colours."""

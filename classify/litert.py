@@ -107,6 +107,8 @@ class Network:
         self._signature, self._preparation = signature, preparation
         self._input: int = entry["index"]
         self._dtype = entry["dtype"]
+        self.dtype = np.dtype(self._dtype).name
+        """Of the input."""
         self._scale, self._zero = entry["quantization"]
         self._details = {int(each["index"]): each for each in interpreter.get_output_details()}
         self.outputs = int(self._details[signature.scores]["shape"][1])

@@ -55,6 +55,9 @@ def merge(faces: Faces) -> Faces:
     >>> merge(two).scores.tolist()
     [0.8999999761581421]
     """
+    sound = (faces.boxes[:, 2] > 0.0) & (faces.boxes[:, 3] > 0.0)
+    if not sound.all():
+        faces = faces.chosen(np.flatnonzero(sound))
     # In one order from here on, whatever the looks' was: sums of floats depend on it.
     faces = faces.chosen(np.lexsort((faces.boxes[:, 1], faces.boxes[:, 0], -faces.scores)))
     order = np.arange(len(faces))
@@ -74,7 +77,9 @@ def _voted(kept: NDArray[np.float32], faces: Faces) -> NDArray[np.float32]:
     for index, box in enumerate(kept):
         iou, _ = overlaps(box, faces.boxes)
         votes = faces.scores**2 * (iou >= VOTING_IOU)
-        boxes[index] = (votes[:, None] * faces.boxes).sum(axis=0) / votes.sum()
+        # A box too small to overlap even itself, or finds that all score 0, have no vote.
+        if votes.sum() > 0.0:
+            boxes[index] = (votes[:, None] * faces.boxes).sum(axis=0) / votes.sum()
     return boxes
 
 

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from classify.classifier import FaceClassifier, load_model
+from classify.classifier import FaceClassifier, load_model, model_file
 from classify.labels_file import labels_path, read_labels
 from detect.looking import Looker
 from detect.models import detector_model
@@ -22,7 +22,7 @@ def open_looker(settings: Settings) -> Looker:
 
     model = detector_model(settings.detector)
     path = settings.detector_model or settings.models_dir / model.file_name
-    labels = read_labels(labels_path(settings.model))
+    labels = read_labels(labels_path(model_file(settings.model)))
     min_score = MIN_SCORE if labels.says_not_a_face else MIN_SCORE_ALONE
     with ExitStack() as stack:
         detectors = [stack.enter_context(BlazeFace(model, path, min_score=min_score)) for _ in range(settings.threads)]

@@ -34,6 +34,8 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
         raise InputError(f"{path} is a folder, not a picture")
     if not path.exists():
         raise InputError(f"{path} does not exist")
+    if not path.is_file():
+        raise InputError(f"{path} is not a file")
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes)")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,27 @@ def storage_error(path: Path, cause: OSError) -> StorageError:
         errno.ENAMETOOLONG: "the name is too long",
     }.get(cause.errno or 0, cause.strerror or str(cause))
     return StorageError(f"cannot write {path}: {advice}")
+
+
+def check_file(path: Path) -> None:
+    """Refuse what opening would wait for: pipes, sockets, devices.
+
+    Raises:
+        OSError: `path`, or what it links to, is missing or such a thing; a folder is left to whoever opens it.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "not a file", str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of an ordinary file; a pipe or a device is not opened, since reading one may never end.
+
+    Raises:
+        OSError: it can't be read, or is no file.
+    """
+    check_file(path)
+    return path.read_bytes()
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> Path:
@@ -110,6 +132,24 @@ def check_writable(path: Path) -> None:
             return
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Find out before long work whether files can be written in `folder`, without making it.
+
+    Raises:
+        StorageError: they can't.
+    """
+    there = folder.absolute()
+    while not there.is_dir() and not there.is_symlink() and not there.exists():
+        there = there.parent
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(errno.EEXIST if there == folder.absolute() else errno.ENOTDIR, "")
+        with tempfile.TemporaryFile(dir=there):
+            return
+    except OSError as error:
+        raise storage_error(folder, error) from error
 
 
 def _umask() -> int:

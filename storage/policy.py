@@ -7,8 +7,8 @@ from storage.words import NOT_A_FACE, Label
 LABEL_POLICY: Final[dict[str, str]] = {
     Label.WITH_MASK.value: "Nose, mouth and chin are covered by a mask, a respirator, or a cloth or gaiter worn as one.",
     Label.WITHOUT_MASK.value: (
-        "Neither; a hand, a cup or a phone in front of a bare face, a mask that hangs from one ear, and a visor alone "
-        "count as no mask, too."
+        "No mask is worn; a hand, a cup or a phone in front of a bare face, a mask that hangs from one ear, and a visor "
+        "alone count as none."
     ),
     Label.INCORRECT_MASK.value: (
         "A mask is worn but nostrils, mouth or chin show: it sits under the chin, on the forehead or over the eyes; "

@@ -93,6 +93,14 @@ def test_one_box_per_face(found: list[tuple[float, float, float, float, float]],
     assert merge(faces(*found)).scores.tolist() == pytest.approx(kept)
 
 
+@pytest.mark.filterwarnings("error")
+def test_boxes_without_area_and_finds_without_a_score_do_no_harm() -> None:
+    found = merge(faces((5, 5, 0, 0, 0.9), (5, 5, 10, 0, 0.8), (0, 0, 20, 20, 0.0), (90, 90, 1e-5, 1e-5, 0.7)))
+    assert found.boxes[:, 0].tolist() == [90.0, 0.0]
+    assert np.isfinite(found.boxes).all()
+    assert len(merge(faces((5, 5, 0, 0, 0.9)))) == 0
+
+
 @given(st.permutations(range(8)))
 def test_the_merge_does_not_depend_on_the_order_of_the_looks(order: list[int]) -> None:
     found = faces(*((9.0 * k, 3.0 * (k % 3), 20, 20, 0.3 + 0.05 * (k * 5 % 8)) for k in range(8)))

@@ -19,10 +19,10 @@ from tests.test_training_run import keras as keras  # the fixture, imported unde
 from training.cache import cut_crops, save_cut
 from training.export import Exported, ExportError, litert_outputs
 from training.export.card import make_card, write_card
-from training.export.check import check_agreement
+from training.export.check import FOLD_AGREEMENT, check_agreement
 from training.export.formats import run_export
 from training.export.heads import add_heads
-from training.export.labels import write_labels
+from training.export.labels import labels_place, lend_labels, write_labels
 from training.export.pictures import real_crops
 from training.labels import LABELS
 from training.pictures import read_data
@@ -46,7 +46,7 @@ def with_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = msgspec.structs.replace(read_labels(SHIPPED_MODEL.with_name("labels.json")), sha256=None)
     path = folder / "model.tflite"
     path.write_bytes(add_heads(SHIPPED_MODEL.read_bytes(), labels))
-    write_labels(folder, labels, {path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
+    write_labels(folder / "labels.json", labels, {path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
     return path
 
 
@@ -92,17 +92,54 @@ def test_the_same_model_gives_the_same_file(with_heads: Path) -> None:
     assert add_heads(SHIPPED_MODEL.read_bytes(), labels) == with_heads.read_bytes()
 
 
-def test_labels_of_one_model_gather_its_files_and_drop_another_models(tmp_path: Path) -> None:
+def test_labels_of_one_model_gather_its_files_and_leave_another_models_alone(tmp_path: Path) -> None:
     labels = ModelLabels(labels=LABELS, name="a", image_size=112)
     for name in ("a.tflite", "b.tflite"):
         (tmp_path / name).write_bytes(name.encode())
-        write_labels(tmp_path, labels, {name: hashlib.sha256(name.encode()).hexdigest()})
+        write_labels(tmp_path / "labels.json", labels, {name: hashlib.sha256(name.encode()).hexdigest()})
     assert list(read_labels(tmp_path / "labels.json").files) == ["a.tflite", "b.tflite"]
     (tmp_path / "a.tflite").write_bytes(b"changed")
-    write_labels(tmp_path, labels, {"c.tflite": "00"})
+    write_labels(labels_place(tmp_path / "c.tflite", labels), labels, {"c.tflite": "00"})
     assert list(read_labels(tmp_path / "labels.json").files) == ["b.tflite", "c.tflite"]
-    write_labels(tmp_path, msgspec.structs.replace(labels, temperature=2.0), {"d.tflite": "00"})
-    assert list(read_labels(tmp_path / "labels.json").files) == ["d.tflite"]
+    warmer = msgspec.structs.replace(labels, temperature=2.0)
+    assert labels_place(tmp_path / "d.tflite", warmer).name == "d.labels.json"
+    (tmp_path / "b.tflite").unlink()
+    assert (
+        labels_place(tmp_path / "c.tflite", warmer).name == "labels.json"
+    )  # all that it names is gone or written anew
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ('{"labels": ["with_mask", "without_mask"]}', "m.labels.json"),
+        ("{", "m.labels.json"),
+        (None, "labels.json"),
+    ],
+)
+def test_labels_and_card_of_somebody_else_stay(tmp_path: Path, content: str | None, place: str) -> None:
+    labels = ModelLabels(labels=LABELS, name="m", image_size=112)
+    model = tmp_path / "m.tflite"
+    model.write_bytes(b"m")
+    (tmp_path / "MODEL.md").write_text("# Mine\n\nDo not touch.\n")
+    if content is not None:
+        (tmp_path / "labels.json").write_text(content)
+    assert labels_place(model, labels) == tmp_path / place
+    write_labels(tmp_path / place, labels, {model.name: "00"})
+    lend_labels(model, tmp_path / "model.keras")
+    assert (tmp_path / "model.labels.json").exists() == (place != "labels.json")
+    write_card(tmp_path, tmp_path, "litert", Exported(model, 1, 1.0))
+    assert (tmp_path / "MODEL.md").read_text().startswith("# Mine\n")
+    assert "m: model card" in (tmp_path / "m.MODEL.md").read_text()
+    if content is not None:
+        assert (tmp_path / "labels.json").read_text() == content
+
+
+def test_a_name_that_two_models_claim_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.keras").write_bytes(b"k")
+    (tmp_path / "m.labels.json").write_text('{"labels": ["with_mask", "without_mask"], "files": {"m.keras": "00"}}')
+    with pytest.raises(InputError, match="choose another name for --out"):
+        labels_place(tmp_path / "m.tflite", ModelLabels(labels=LABELS, name="m"))
 
 
 def test_another_models_answers_are_refused_and_near_ties_of_few_faces_are_not() -> None:
@@ -112,6 +149,11 @@ def test_another_models_answers_are_refused_and_near_ties_of_few_faces_are_not()
         check_agreement(np.roll(trained, 1, axis=1), trained)
     with pytest.raises(ExportError, match="no numbers"):
         check_agreement(trained * np.nan, trained)
+    few = np.where(np.arange(400) < 5, 1, 0)  # 98.75 % agree
+    many, other = np.eye(4)[np.zeros(400, int)], np.eye(4)[few]
+    with pytest.raises(ExportError, match=r"98\.8% of 400 faces, which is below 99%"):
+        check_agreement(other, many)
+    assert check_agreement(other, many, least=FOLD_AGREEMENT) == 0.9875
     tie = trained * 0.1
     assert check_agreement(np.roll(tie, 1, axis=1), tie) == 0.0
 
@@ -136,6 +178,8 @@ def test_the_card_says_what_it_must() -> None:
     assert "| 24-40 px wide |" not in card
     parts = [{"source": source, "split": "train"} for source in ("andrewmvd", "bobs")]
     assert "| `bobs` | not known here" in make_card(labels, [], evaluation, {"data": {"parts": parts}})
+    assert "chooses its epoch and its temperature" in make_card(labels, [], {**evaluation, "split": "val"})
+    assert "chooses its epoch" not in card
     two = make_card(ModelLabels(labels=LABELS[:2], image_size=112), [])
     assert "Not measured yet" in two
     assert "never says `incorrect_mask`" in two
@@ -145,7 +189,7 @@ def test_the_card_of_a_second_file_still_describes_the_first(tmp_path: Path) -> 
     labels = ModelLabels(labels=LABELS, name="m", image_size=112)
     for name, form in (("a.tflite", "litert"), ("b.tflite", "litert-int8")):
         (tmp_path / name).write_bytes(name.encode())
-        write_labels(tmp_path, labels, {name: hashlib.sha256(name.encode()).hexdigest()})
+        write_labels(tmp_path / "labels.json", labels, {name: hashlib.sha256(name.encode()).hexdigest()})
         write_card(tmp_path, tmp_path / "run", form, Exported(tmp_path / name, 8, 1.0), 300)
     card = (tmp_path / "MODEL.md").read_text()
     assert [line[:12] for line in card.splitlines() if "of 300 real faces" in line] == ["- `a.tflite`", "- `b.tflite`"]

@@ -1,6 +1,7 @@
 """Models that somebody trained elsewhere, with a `labels.json` that says what their outputs mean."""
 
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from classify import keras_file
 from classify.classifier import FaceClassifier, load_model
+from classify.keras_file import refuse_code
+from classify.labels_file import read_labels
 from infra.cli import run
 from storage.errors import InputError, SetupError
 from tests.test_training_run import keras as keras  # the fixture, imported under its own name  # noqa: PLC0414
@@ -142,6 +146,45 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, labels: dict[str, ob
         described(model, **labels)
 
 
+@pytest.mark.parametrize(
+    "stated", ['"scale": 0', '"scale": [1, 0, 1]', '"scale": 1e300', '"offset": -1e39', '"scale": 1e-60']
+)
+def test_factors_that_make_no_pixels_are_refused(tmp_path: Path, stated: str) -> None:
+    (tmp_path / "labels.json").write_text('{"labels": ["with_mask", "without_mask"], ' + stated + "}")
+    with pytest.raises(InputError, match="and scale not 0"):
+        read_labels(tmp_path / "labels.json")
+
+
+def test_labels_in_any_bytes_are_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    path.write_bytes(b'\xef\xbb\xbf{"labels": ["with_mask", "without_mask"]}')
+    assert read_labels(path).labels == ("with_mask", "without_mask")
+    for content in (b'{"labels": ["\xff\xfe"]}', b'{"\xff": 1}', b'{"x": ' + b"[" * 100_000, b"\xff\xfe{"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="does not describe a model"):
+            read_labels(path)
+
+
+def test_a_pipe_is_no_model(tmp_path: Path) -> None:
+    for name in ("m.tflite", "m.keras", "labels.json"):
+        os.mkfifo(tmp_path / name)
+    for name in ("m.tflite", "m.keras"):
+        with pytest.raises(SetupError, match="not a file"):
+            load_model(tmp_path / name)
+    with pytest.raises(SetupError, match="not a file"):
+        read_labels(tmp_path / "labels.json")
+
+
+def test_a_folder_with_one_model_stands_for_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no \.tflite file"):
+        load_model(tmp_path)
+    described(tiny_litert(tmp_path / "m.tflite", [[1, 0, 0], [0, 0, 1]]), labels=["with_mask", "without_mask"])
+    assert load_model(tmp_path).name == "m"
+    (tmp_path / "n.tflite").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"holds m\.tflite, n\.tflite: name one"):
+        load_model(tmp_path)
+
+
 def test_a_single_softmax_is_refused(tmp_path: Path) -> None:
     model = tiny_litert(tmp_path / "m.tflite", [[1, 0, 0]], last="SOFTMAX")
     with pytest.raises(InputError, match="has one output, whose softmax is always 1"):
@@ -174,6 +217,15 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
         ({"module": "keras.layers", "class_name": "Lambda"}, "has a Lambda layer, which runs code"),
         ({"module": "keras.layers", "class_name": "TFSMLayer"}, "runs code"),
         ({"module": "os", "class_name": "system"}, "needs os.system, which is not part of Keras"),
+        ({"module": "keras.utils", "class_name": "get_file"}, "needs keras.utils.get_file, which is not part of"),
+        ({"module": "keras.utils", "class_name": "function", "config": "get_file"}, "needs keras.utils.get_file"),
+        ({"module": "keras.src.utils.file_utils", "class_name": "get_file"}, "not part of"),
+        ({"module": "keras.layers", "class_name": "deserialize"}, "needs keras.layers.deserialize"),
+        ({"module": "keras.models", "class_name": "load_model"}, "needs keras.models.load_model"),
+        ({"module": "keras.saving", "class_name": "load_model"}, "not part of"),
+        ({"module": "keras_hub.models", "class_name": "Backbone"}, "not part of"),
+        ({"module": "builtins", "class_name": "function", "config": "breakpoint"}, "needs builtins.breakpoint"),
+        ({"module": "keras.layers", "class_name": "StringLookup"}, "needs keras.layers.StringLookup"),
     ],
 )
 def test_keras_files_that_would_run_code_are_refused_unopened(
@@ -183,6 +235,34 @@ def test_keras_files_that_would_run_code_are_refused_unopened(
         archive.writestr("config.json", json.dumps({"config": {"layers": [{"config": {"inner": layer}}]}}))
     with pytest.raises(InputError, match=message):
         described(tmp_path / "m.keras", labels=["with_mask", "without_mask"])
+
+
+def test_keras_parts_of_a_network_are_let_in(tmp_path: Path) -> None:
+    parts = [
+        ("keras.layers", "Dense"), ("keras.src.layers.core.dense", "Dense"), ("keras", "Sequential"),
+        ("keras.src.models.functional", "Functional"), ("keras", "DTypePolicy"), ("keras.optimizers", "Adam"),
+        ("keras.initializers", "GlorotUniform"), ("keras.regularizers", "L2"), ("keras.src.ops.numpy", "Add"),
+        ("builtins", "function"), (None, "__keras_tensor__"),
+    ]  # fmt: skip
+    layers = [{"module": module, "class_name": name, "config": "relu"} for module, name in parts]
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {"layers": layers}}))
+    refuse_code(tmp_path / "m.keras")
+
+
+def test_a_keras_file_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(70_000_000))
+    with pytest.raises(InputError, match="unpacked it would take 70 MB"):
+        refuse_code(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "n.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(2000))
+    refuse_code(tmp_path / "n.keras")
+    monkeypatch.setattr(keras_file, "MAX_UNPACKED_BYTES", 1000)
+    with pytest.raises(InputError, match="unpacked it would take"):
+        refuse_code(tmp_path / "n.keras")
 
 
 def test_without_keras_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from storage.errors import InputError, UsageError
 from tests.test_training_formats import draw, write_classes
-from training.checks import check
+from training.checks import check, fitted
 from training.hashing import clusters, look
-from training.labels import INCORRECT_MASK, LABELS, WITH_MASK, WITHOUT_MASK
+from training.labels import INCORRECT_MASK, WITH_MASK, WITHOUT_MASK
 from training.pictures import Picture, prepare, read_data
 from training.splits import assign, classes_of, folds
 
@@ -178,15 +178,47 @@ def test_a_rotated_picture_is_measured_upright(tmp_path: Path) -> None:
 def test_the_report_is_json(tmp_path: Path) -> None:
     write_classes(tmp_path, 10)
     draw(tmp_path / "with_mask" / "large.png", 9, (640, 480))
-    _, report = prepare([tmp_path], shares={tmp_path.name: 2.0})
+    _, report = prepare([tmp_path], shares={tmp_path.name: 2.0}, image_size=96)
     content = msgspec.json.decode(msgspec.json.encode(report))
     assert content["faces"] == {"with_mask": 11, "without_mask": 10}
     assert content["dimensions"]["distinct"] == {"100x80": 20, "640x480": 1}
     assert content["dimensions"]["width"] == {"min": 100, "median": 100, "max": 640}
-    assert content["label_numbers"] == {name: number for number, name in enumerate(LABELS)}
+    assert content["label_numbers"] == {"with_mask": 0, "without_mask": 1}
     assert {part["split"]: part["pictures"] for part in content["parts"]}["val"] == 2
     assert content["weights"] == {tmp_path.name: 2.0}
-    assert "112x112" in content["resizing"]
+    assert "96x96" in content["resizing"]
+
+
+def test_outputs_are_numbered_as_the_network_has_them(tmp_path: Path) -> None:
+    pictures = [
+        portrait(draw(tmp_path / "a.png", 1), 0),
+        Picture(draw(tmp_path / "b.png", 2), "set", "", ((1, 1, 30, 30),), (1,)),
+    ]
+    assert check(pictures)[1].label_numbers == {"with_mask": 0, "without_mask": 1, "not_a_face": 2}
+
+
+def test_boxes_that_go_take_their_labels_and_the_labels_given_with_them() -> None:
+    boxes = ((500.0, 500.0, 20.0, 20.0), (10.0, 10.0, 20.0, 20.0), (5.0, 5.0, 0.0, 9.0), (40.0, 40.0, 20.0, 20.0))
+    picture = Picture(Path("a.png"), "set", "", boxes, (0, 1, 0, 2), size=(100, 80), given=(0, 0, 1, 2))
+    kept = fitted(picture)
+    assert (kept.boxes, kept.labels, kept.given) == ((boxes[1], boxes[3]), (1, 2), (0, 2))
+    assert fitted(replace(picture, given=())).given == ()
+    whole = Picture(Path("a.png"), "set", "", portrait=2, given=(0,))
+    assert fitted(whole) == whole
+
+
+def test_what_is_set_aside_follows_its_near_duplicate_and_changes_nothing_else(tmp_path: Path) -> None:
+    pictures = [portrait(draw(tmp_path / f"{index}.png", index), index % 2) for index in range(12)]
+    alike = replace(portrait(draw(tmp_path / "00 again.png", 3), 0), unclear=(0,))
+    alone = replace(portrait(draw(tmp_path / "00 other.png", 99), 1), unclear=(1,))
+    without, report = check(pictures)
+    found, other = check([alike, *pictures, alone])
+    assert found[:-2] == without
+    assert (other, found[-2].group) == (report, next(one.group for one in without if one.path.name == "3.png"))
+    assert found[-1].group not in {one.group for one in without}
+    dealt, more = folds(without, 3, seed=1), folds(found, 3, seed=1)
+    assert more[:-2].tolist() == dealt.tolist()
+    assert more[-2] == dealt[[one.path.name for one in without].index("3.png")]
 
 
 def test_limit_keeps_a_few_of_every_kind_and_opens_not_many_more(tmp_path: Path) -> None:

@@ -61,14 +61,26 @@ def test_a_share_that_is_none_is_refused(
     assert "--share takes a source and a number" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("kept", "message"), [(True, "the same command with --resume"), (False, "no epoch is done")])
+def test_no_source_is_no_choice(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["train", "a", "--out", str(tmp_path), "--sources", " ,"]) == 2
+    assert "--sources names no source" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ("fold-0/checkpoint.npz", "the same command with --resume"),
+        ("crops-train-0.npz", "no epoch is done yet; the faces that were cut out are kept"),
+        (None, "nothing was written yet"),
+    ],
+)
 def test_an_interrupted_training_says_what_is_kept_and_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], kept: bool, message: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], kept: str | None, message: str
 ) -> None:
     def interrupted(options: TrainOptions, *_: Any, **__: Any) -> None:
         if kept:
-            (options.out / "fold-0").mkdir()
-            (options.out / "fold-0" / "checkpoint.npz").write_bytes(b"x")
+            (options.out / kept).parent.mkdir(exist_ok=True)
+            (options.out / kept).write_bytes(b"x")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "run_train", interrupted)
@@ -87,9 +99,7 @@ def test_a_full_disk_says_what_is_kept(
     assert "the disk is full" in told
 
 
-@pytest.mark.slow
 def test_a_missing_folder_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("keras", reason="the training set is not installed: run `make setup-train`")
     status = cli.run(["train", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--backbone", "small-cnn"])
     assert status == 1
     assert "there is no folder" in capfd.readouterr().err
@@ -149,11 +159,17 @@ def test_a_strangers_folder_trains_reports_and_predicts_with_three_commands(
     assert cli.run(["train", str(data), "--out", str(out), *given]) == 0
     told = capfd.readouterr()
     assert "whole run" in told.err
-    assert "try it: maskwatch image" in " ".join(told.err.split())
+    said = " ".join(told.err.split())
+    assert "try it: maskwatch image" in said
+    assert "report.html" in said
+    assert "measure it: maskwatch evaluate" in said
     model = str(out / "maskwatch-small-cnn-64.tflite")
     assert (out / "report.html").stat().st_size > 10_000
     assert cli.run(["evaluate", model, str(data), "--out", str(tmp_path / "report")]) == 0
     assert (tmp_path / "report" / "report.html").is_file()
+    capfd.readouterr()
+    assert cli.run(["evaluate", str(out), str(data)]) == 0  # the folder stands for its model
+    assert "--out DIR leaves the report" in capfd.readouterr().err
     assert cli.run(["faces", str(data / "with_mask"), "--model", model, "--json"]) == 0
     faces = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
     assert len(faces) == 20

@@ -262,6 +262,18 @@ def test_a_broken_cache_is_cut_anew(tmp_path: Path) -> None:
     assert load_cut(path) is None
     path.write_bytes(b"PK\x03\x04 not really")
     assert load_cut(path) is None
+    save_cut(path, cut_crops(read_data([write_classes(tmp_path / "data", each=3)]), looker(), exact=True))
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    for name, damaged in (
+        ("bytes", arrays["bytes"] * 0),
+        ("lengths", arrays["lengths"][:-1]),
+        ("labels", arrays["labels"][:-1]),
+    ):
+        np.savez(path, **{**arrays, name: damaged})
+        assert load_cut(path) is None
+    np.savez(path, **arrays)
+    assert load_cut(path) is not None
 
 
 def test_the_cache_knows_what_it_was_made_from(tmp_path: Path) -> None:

@@ -42,6 +42,44 @@ def test_intervals_hold_the_value_and_stay_within_zero_and_one() -> None:
         assert 0.0 <= figure.low <= figure.value <= figure.high <= 1.0
 
 
+def test_faces_of_one_picture_are_one_witness() -> None:
+    rng = np.random.default_rng(0)
+    right = np.repeat(rng.random(60) < 0.8, 10)
+    labels = np.repeat(rng.integers(0, 3, 60), 10)
+    said = sure(np.where(right, labels, (labels + 1) % 3).tolist())
+    alone = figures(said, labels, curves=False)
+    together = figures(said, labels, clusters=np.repeat(np.arange(60), 10), curves=False)
+    for name in ("accuracy", "balanced_accuracy", "two_class_accuracy", "calibration_error_interval"):
+        one, other = getattr(alone, name), getattr(together, name)
+        assert one.value == pytest.approx(other.value)
+        assert 2.0 < (other.high - other.low) / (one.high - one.low) < 5.0, name
+        assert other.low <= other.value <= other.high
+    # Of 60 independent pictures, what Wilson says of 60 faces.
+    assert together.accuracy.value is not None
+    wanted = wilson(round(60 * together.accuracy.value), 60)
+    assert (together.accuracy.low, together.accuracy.high) == pytest.approx((wanted.low, wanted.high), abs=0.03)
+    assert together.confusion == alone.confusion
+
+
+def test_where_nothing_is_wrong_the_interval_is_that_of_so_many_pictures() -> None:
+    found = figures(sure([0, 1, 2] * 20), np.array([0, 1, 2] * 20), clusters=np.repeat(np.arange(10), 6), curves=False)
+    assert (found.accuracy.value, found.accuracy.of) == (1.0, 60)
+    assert found.accuracy.low == pytest.approx(0.7225, abs=1e-4)
+    assert found.balanced_accuracy.low == pytest.approx(0.7225, abs=1e-4)
+
+
+def test_calibration_has_the_interval_of_its_bins() -> None:
+    rng = np.random.default_rng(0)
+    said = softmax(rng.normal(0, 2, (2000, 3)))
+    labels = np.array([rng.choice(3, p=row / row.sum()) for row in said.astype(np.float64)], np.int64)
+    found = figures(said, labels, curves=False)
+    interval = found.calibration_error_interval
+    assert interval.value == pytest.approx(found.calibration_error)
+    assert interval.low is not None
+    assert interval.high is not None
+    assert 0.0 <= interval.low < interval.value < interval.high < 0.05  # type: ignore[operator]
+
+
 @pytest.mark.parametrize(
     ("right", "of", "low", "high"),
     [(3, 4, 0.3006, 0.9544), (7, 9, 0.4526, 0.9368), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0)],
@@ -98,6 +136,16 @@ def test_temperature_undoes_an_overconfident_scale() -> None:
 
 def test_temperature_of_one_class_is_one() -> None:
     assert fit_temperature(np.zeros((5, 4)), np.zeros(5, np.int64)) == 1.0
+
+
+def test_a_model_is_called_surer_than_it_is_by_many_faces_and_errors_alone() -> None:
+    labels = np.arange(400) % 2
+    sure = np.eye(4)[labels] * 0.5
+    assert fit_temperature(sure[:40], labels[:40]) == 1.0
+    assert fit_temperature(sure, labels) == 1.0
+    sure[:10] = np.eye(4)[1 - labels[:10]] * 0.5
+    assert fit_temperature(sure, labels) < 0.5
+    assert fit_temperature(sure[:299], labels[:299]) == 1.0
 
 
 def test_the_learning_rate_rises_then_falls() -> None:

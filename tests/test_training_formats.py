@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from ingest.pictures import read_picture as shown_picture
 from storage.errors import InputError, UsageError
+from training.faces import read_picture
+from training.formats import table
+from training.formats.listed import Finder, read_text, shown
+from training.formats.opening import UnreadableError, open_grey, picture_size
 from training.formats.reviewed import read_review
 from training.formats.yolo import read_names
 from training.labels import INCORRECT_MASK, NO_FACE, WITH_MASK, WITHOUT_MASK
@@ -222,8 +227,7 @@ def test_reviews_of_one_passage_stay_together(tmp_path: Path) -> None:
 def test_sources_and_their_weights(tmp_path: Path) -> None:
     folders = [write_classes(tmp_path / name, 4, seed=100 * number) for number, name in enumerate(("ours", "theirs"))]
     assert {picture.source for picture in read_data(folders, sources=["theirs"])} == {"theirs"}
-    weights = {(picture.source, picture.weight) for picture in read_data(folders, shares={"ours": 3.0})}
-    assert weights == {("ours", 3.0), ("theirs", 1.0)}
+    assert prepare(folders, shares={"ours": 3.0, "theirs": 1.0})[1].weights == {"ours": 3.0}
     with pytest.raises(InputError, match="no source is called 'mine': there are ours, theirs"):
         read_data(folders, sources=["mine"])
     with pytest.raises(UsageError, match="weight of ours must be above 0"):
@@ -354,6 +358,7 @@ def test_yolo_files_without_class_names_are_refused(tmp_path: Path) -> None:
         ("image,label,split\na.png,mask,later", "line 2 of .*t.csv has the split 'later'"),
         ("image,label,split\na.png,mask,train\na.png,mask,test", "into two splits"),
         ("image,label\n../../a.png,mask", "names must be relative"),
+        ("image,label\n", "t.csv has no lines below its heading"),
         ("image,label\na.png,hat", "line 2 of .*t.csv has the class 'hat'"),
     ],
 )
@@ -423,6 +428,41 @@ def test_other_files_beside_class_folders_do_no_harm(tmp_path: Path) -> None:
     write(tmp_path / "with_mask" / ".hidden.png", "")
     write(tmp_path / "with_mask" / "000.txt", "a caption")
     assert all(isinstance(picture, Picture) and picture.portrait is not None for picture in read_data([tmp_path]))
+
+
+def test_a_line_break_in_quotes_belongs_to_its_field(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", 'image,label,note\na.png,mask,"two\nlines"\nb.png,no_mask,\n')
+    for seed, name in enumerate("ab"):
+        draw(tmp_path / f"{name}.png", seed)
+    assert len(table.read(tmp_path, "x").pictures) == 2
+    write(tmp_path / "t.csv", 'image,label\n"a\nb.png",mask\n')
+    assert table.read(tmp_path, "x").pictures[0].path.name == "a\nb.png"
+
+
+def test_names_that_no_file_can_have_are_refused_and_long_ones_cut(tmp_path: Path) -> None:
+    finder = Finder(tmp_path)
+    with pytest.raises(InputError, match="which no file can be called"):
+        finder.find("\ud800.png", [tmp_path], "x")
+    with pytest.raises(InputError) as caught:
+        finder.find("/" + "n" * 5000, [tmp_path], "x")
+    assert len(str(caught.value)) < 600
+    assert len(shown("n" * 5000)) <= 200
+    names = write(tmp_path / "data.yaml", f"names:\n  {'9' * 5000}: with_mask\n")
+    assert set(read_names(names)) == {0}
+
+
+def test_a_pipe_is_no_picture_and_no_list(tmp_path: Path) -> None:
+    pipe = tmp_path / "a.png"
+    os.mkfifo(pipe)
+    with pytest.raises(UnreadableError, match="not a file"):
+        picture_size(pipe)
+    with pytest.raises(UnreadableError, match="not a file"):
+        open_grey(pipe)
+    assert read_picture(pipe) is None
+    with pytest.raises(InputError, match="not a file"):
+        shown_picture(pipe)
+    with pytest.raises(InputError, match="not a file"):
+        read_text(pipe)
 
 
 @pytest.mark.parametrize("made", [False, True])

@@ -1,14 +1,17 @@
 """The networks by name. Needs the training set, hence slow."""
 
 import os
+import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from storage.errors import InputError, SetupError, UsageError
-from training.backbones import BACKBONES, backbone_of
+from training.backbones import BACKBONES, backbone_of, make_backbone
 from training.network import build, in_columns, logits_model, shift_logits, unfreeze
 from training.targets import Targets
 
@@ -104,6 +107,10 @@ def test_an_earlier_training_goes_on_with_other_labels_but_not_as_another_networ
     (tmp_path / "broken.keras").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"is not the model.keras of an earlier training"):
         build(64, tmp_path / "broken.keras", backbone="small-cnn")
+    inputs = keras.Input((64, 64, 3))
+    keras.Model(inputs, keras.layers.Lambda(lambda value: value / 2)(inputs)).save(tmp_path / "code.keras")
+    with pytest.raises(InputError, match="has a Lambda layer, which runs code"):
+        build(64, tmp_path / "code.keras", backbone="small-cnn")
 
 
 @pytest.mark.slow
@@ -167,3 +174,16 @@ def test_targets_are_smoothed_labels_mixed_with_a_teachers_view() -> None:
 def test_without_a_share_the_teacher_is_not_heard() -> None:
     soft = np.full((1, 4), 0.25, np.float32)
     assert Targets(TWO, soft=soft).of(np.array([1]), np.array([0])).tolist() == [[0.0, 1.0]]
+
+
+def test_a_download_tells_of_itself_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def downloading(**_: object) -> None:
+        sys.stdout.write("Downloading data from https://example.org\n")
+        warnings.warn("`input_shape` is undefined", UserWarning, stacklevel=1)
+
+    keras = SimpleNamespace(applications=SimpleNamespace(MobileNetV2=downloading))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_backbone(keras, backbone_of("mobilenetv2"), 112, "imagenet")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "Downloading data from https://example.org\n")

@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from classify.classifier import load_model
 from storage.errors import StorageError
+from tests.tiny_models import tiny_litert
 from training.abstention import abstains
 from training.cache import Crops, Cut
 from training.checkpoint import Epoch
-from training.evaluation import cross_entropy, evaluate, pooled
+from training.described import label_numbers
+from training.evaluation import AS_GIVEN, AsGiven, cross_entropy, evaluate, pooled, unclear_judged
 from training.explanation import Heat, chosen_cases, explained
+from training.formats.listed import shown
 from training.labels import LABELS
 from training.report import Run, write_report
 
@@ -29,6 +33,7 @@ class Brightness:
 
     name, sha256, backend = "brightness", "0" * 64, "test"
     image_size, margin, rejects_false_alarms = 32, 0.25, True
+    input_dtype, normalisation, labels = "uint8", "as they are", LABELS
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         grey = crops.mean((1, 2, 3)) if len(crops) else np.empty(0)
@@ -61,6 +66,11 @@ def crops_of(labels: list[int], *, widths: list[float] | None = None, names: str
         np.array([names] * len(labels)),
         np.array(labels, np.int64),
     )
+
+
+def small(crops: Crops) -> Crops:
+    """The same with crops for a network of 16 px."""
+    return replace(crops, exact=np.ascontiguousarray(crops.exact[:, ::2, ::2]))
 
 
 def mislabelled(crops: Crops, *places: int) -> Crops:
@@ -117,6 +127,70 @@ def test_the_evaluation_states_loss_size_memory_input_and_label_numbers(measured
     assert sum(one.faces for one in found.labels) == len(crops)
     decoded = json.loads(msgspec.json.encode(found))
     assert decoded["report"]["overall"]["unknown"]["faces"] == 27
+
+
+def test_what_goes_in_and_comes_out_is_the_models_own(tmp_path: Path) -> None:
+    path = tiny_litert(tmp_path / "m.tflite", [[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    names = ["not_a_face", "without_mask", "with_mask"]
+    (tmp_path / "labels.json").write_text(json.dumps({"labels": names, "rescale": "-1-1", "channels": "bgr"}))
+    found, _, _ = evaluate(load_model(path), Cut(small(crops_of([0, 1, 2, 3])), ()), "test")
+    assert found.input is not None
+    assert (found.input.dtype, found.input.size) == ("float32", 16)
+    assert found.input.normalisation.startswith(
+        "BGR, pixel values 0-255 are multiplied by 0.00784314, then -1 is added"
+    )
+    assert [(one.number, one.label) for one in found.labels] == [
+        (0, "not_a_face"), (1, "without_mask"), (2, "with_mask"), (None, "incorrect_mask"),
+    ]  # fmt: skip
+    (tmp_path / "labels.json").write_text(json.dumps({"labels": names}))
+    plain_found, _, _ = evaluate(load_model(path), Cut(small(crops_of([0, 1, 2, 3])), ()), "test")
+    assert plain_found.input is not None
+    assert "go in as they are" in plain_found.input.normalisation
+
+
+def test_outputs_of_pooled_models_are_those_that_say_something() -> None:
+    said = np.array([[0.6, 0.3, 0.0, 0.1], [0.1, 0.8, 0.0, 0.1]])
+    numbers = label_numbers(said, np.array([0, 1]), None)
+    assert [(one.number, one.label) for one in numbers] == [
+        (0, "with_mask"), (1, "without_mask"), (2, "not_a_face"), (None, "incorrect_mask"),
+    ]  # fmt: skip
+
+
+def test_unclear_faces_count_with_the_labels_as_given_alone() -> None:
+    whole, unclear = mislabelled(crops_of([0, 1, 2] * 6), 0), crops_of([2, 2, 2], widths=[50.0, 50.0, 20.0])
+    found, kept, _ = evaluate(Brightness(), Cut(whole, (), unclear), "val")
+    assert (len(kept), found.report.overall.faces) == (18, 18)
+    assert found.report.groups[AS_GIVEN].faces == 20
+    assert found.report.groups[AS_GIVEN].accuracy.value == 1.0
+    assert found.as_given == AsGiven(1, 2)
+    again, _, _ = pooled(
+        [(whole, Brightness().classify(whole.exact))], unclear=unclear_judged(Brightness(), Cut(whole, (), unclear))
+    )
+    assert again.report.groups[AS_GIVEN] == found.report.groups[AS_GIVEN]
+    same, _, _ = evaluate(Brightness(), Cut(crops_of([0, 1, 2] * 6), ()), "val")
+    assert (same.as_given, AS_GIVEN in same.report.groups) == (None, False)
+
+
+def test_the_page_says_what_the_figures_rest_on(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the training set is not installed: run `make setup-train`")
+    cut = Cut(mislabelled(crops_of([0, 1, 2] * 6), 0), (), crops_of([2, 2]))
+    for split in ("val", "test"):
+        write_report(tmp_path / split, run_of(evaluate(Brightness(), cut, split)))
+    text = Page((tmp_path / "val" / "report.html").read_text()).text
+    assert "chooses its epoch and its temperature" in text
+    assert "of which a review changed 1, and 2 faces whose label nobody can tell" in text
+    assert "chooses its epoch" not in (tmp_path / "test" / "report.html").read_text()
+
+
+def test_a_control_character_in_a_name_does_not_end_the_report(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the training set is not installed: run `make setup-train`")
+    crops = crops_of([0, 1, 2] * 5)
+    crops = replace(crops, sources=np.array(["to\x01wn\ufffe\x1b"] * len(crops)))
+    write_report(tmp_path, run_of(evaluate(Brightness(), Cut(crops, ()), "test")))
+    text = (tmp_path / "report.html").read_text()
+    assert "to\N{REPLACEMENT CHARACTER}wn" in text
+    assert not set(text) & set("\x01\x1b\ufffe")
+    assert shown("to\x01w\nn") == r"to\x01w\x0an"
 
 
 def test_loss_leaves_out_labels_that_the_model_does_not_know() -> None:

@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,25 @@ import numpy as np
 import pytest
 
 from classify.classifier import LiteRtClassifier
+from infra.commands.figures import show_evaluation
 from storage.errors import InputError, SetupError, StorageError, UsageError
-from tests.test_training_data import looker, write_classes
+from tests.test_training_data import looker, write_classes, write_picture
 from training import looking
+from training.cache import load_cut
+from training.calibration import fit_temperature
 from training.checkpoint import Checkpoint, Epoch, FitOptions, Network, read_checkpoint, write_checkpoint
-from training.commands import EvaluateOptions, TrainOptions, TrainResult, run_evaluate, run_folds, run_train
+from training.commands import (
+    EvaluateOptions,
+    TrainOptions,
+    TrainResult,
+    run_distilled,
+    run_evaluate,
+    run_folds,
+    run_train,
+)
+from training.commands import folds as folds_command
+from training.commands.one import train_one
+from training.export import litert_outputs
 from training.labels import LABELS
 from training.schedule import enough
 from training.teacher import OutOfFold, matched, read_out_of_fold, write_out_of_fold
@@ -99,7 +116,7 @@ def test_an_interrupted_training_goes_on_where_it_stopped(weights: Path, tmp_pat
 @pytest.mark.slow
 def test_training_leaves_a_model_that_says_what_the_trained_network_says(keras: Any, tmp_path: Path) -> None:
     data, out = write_classes(tmp_path / "data", each=20), tmp_path / "out"
-    result = run_train(options(data, out, epochs=1, precision="mixed", optimizer="adam"))
+    result = run_train(options(data, out, epochs=1, precision="mixed", optimizer="adam", seed=2**31 - 1))
     names = {path.name for path in out.iterdir()}
     assert names >= {
         "checkpoint.npz",
@@ -121,18 +138,84 @@ def test_training_leaves_a_model_that_says_what_the_trained_network_says(keras: 
     assert not said[:, 2:].any()
     powers = np.exp(trained / result.temperature)
     np.testing.assert_allclose(said[:, :2], powers / powers.sum(1, keepdims=True), atol=0.1)
+    (kept,) = out.glob("crops-val-*.npz")
+    val = load_cut(kept)
+    assert val is not None
+    logits = litert_outputs(result.model.read_bytes(), val.crops.exact)[0]
+    assert result.temperature == fit_temperature(logits, val.crops.labels)  # the file's own, not the network's
+    np.testing.assert_allclose(_own_probabilities(result.model, pictures), said[:, :2], atol=1e-5)
     found = run_evaluate(EvaluateOptions(result.model, (data,), "test", tmp_path / "evaluated"))
     assert found.report.overall.faces == 4
     again = json.loads((tmp_path / "evaluated" / "report.json").read_text())
     assert found.sha256 in json.dumps(again)
 
 
+def _own_probabilities(path: Path, pictures: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What the file's own first output says, without any `labels.json`."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], pictures.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pictures)
+    interpreter.invoke()
+    return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+
+
+def look_again(out: Path, data: Path, faces: int) -> None:
+    """Measure finished folds when a picture is gone, when one is new, and when a model is another."""
+    found = read_out_of_fold(out / "oof.npz")
+    # With a picture less most would lie in other folds, were they dealt anew.
+    chosen = found.names[(found.labels == 0) & (found.fold == 0)][0]
+    (data / "with_mask" / str(chosen)).rename(out.parent / "away.png")
+    fewer = run_evaluate(EvaluateOptions(out, (data,)))
+    assert fewer.report.overall.faces == faces - 1
+    write_picture(data / "with_mask" / "new.png", (60, 120, 220), seed=77)
+    with pytest.raises(InputError, match=r"1 of \d+ faces are not those that the models in .* were trained on"):
+        run_evaluate(EvaluateOptions(out, (data,)))
+    (data / "with_mask" / "new.png").unlink()
+    (out.parent / "away.png").rename(data / "with_mask" / str(chosen))
+    model = out / "fold-1" / "maskwatch-small-cnn-64.tflite"
+    content = model.read_bytes()
+    model.write_bytes(content + b" ")
+    with pytest.raises(InputError, match="is not the model that was trained in this fold"):
+        run_evaluate(EvaluateOptions(out, (data,)))
+    model.write_bytes(content)
+
+
 @pytest.mark.slow
-def test_folds_judge_each_face_by_a_model_that_did_not_see_it(keras: Any, tmp_path: Path) -> None:
-    data, out = write_classes(tmp_path / "data", each=15), tmp_path / "out"
+def test_folds_judge_each_face_by_a_model_that_did_not_see_it(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_classes(tmp_path / "data", each=15), tmp_path / "out" / "folds"
     given = options(data, out, epochs=1, folds=2, batch_size=4)
+    learnt: dict[str, set[tuple[str, int]]] = {}
+
+    def watched(plan: Any, lesson: Any, folder: Path, *others: Any, **more: Any) -> Any:
+        assert not (out / "folds.json").exists()
+        assert not (out / "oof.npz").exists()
+        learnt[folder.name] = set(zip(lesson.train.names.tolist(), lesson.train.labels.tolist(), strict=True))
+        return train_one(plan, lesson, folder, *others, **more)
+
+    monkeypatch.setattr(folds_command, "train_one", watched)
+    out.mkdir(parents=True)
+    for name in ("folds.json", "oof.npz"):
+        (out / name).write_bytes(b"of an earlier run")
     whole = run_folds(given)
     found = read_out_of_fold(out / "oof.npz")
+    faces_of = [
+        set(zip(found.names[found.fold == fold].tolist(), found.labels[found.fold == fold].tolist(), strict=True))
+        for fold in (0, 1)
+    ]
+    assert learnt == {"fold-0": faces_of[1], "fold-1": faces_of[0]}
+    assert not faces_of[0] & faces_of[1]
+    show_evaluation(whole.out_of_fold)
+    shown = capfd.readouterr().out
+    assert "false alarms rejected" in shown
+    assert "nan" not in shown
+    # One fold's model alone: its held-out pictures and the test pictures are all that it has not seen.
+    one = run_evaluate(EvaluateOptions(out / "fold-0" / "maskwatch-small-cnn-64.tflite", (data,)))
+    assert one.report.overall.faces == 30 - len(faces_of[1])
     assert sorted(set(found.fold.tolist())) == [0, 1]
     assert 24 <= len(found.labels) == whole.out_of_fold.report.overall.faces  # test pictures have no part in it
     assert np.isneginf(found.logits[:, 2:]).all()
@@ -150,9 +233,14 @@ def test_folds_judge_each_face_by_a_model_that_did_not_see_it(keras: Any, tmp_pa
     measured = run_evaluate(EvaluateOptions(out, (data,)))
     assert measured.report.overall.confusion == whole.out_of_fold.report.overall.confusion
     assert measured.loss == pytest.approx(whole.out_of_fold.loss, rel=1e-4)
+    look_again(out, data, whole.out_of_fold.report.overall.faces)
     # A student that hears nothing but the teacher learns to say what that says.
-    student = run_train(options(data, tmp_path / "student", epochs=1, teacher=out, distil_share=1.0))
+    stages.clear()
+    asked = options(data, out.parent, epochs=1, batch_size=4, distil=2, distil_share=1.0, resume=True)
+    student = run_distilled(asked, noted)
     assert student.validation.report.overall.faces
+    assert "teacher" in stages
+    assert not [stage for stage in stages if "fold" in stage and "epoch" in stage]  # they were there
 
 
 @pytest.mark.slow
@@ -181,7 +269,11 @@ def test_missing_start_weights_are_named(tmp_path: Path) -> None:
         ({"optimizer": "sgd"}, "--optimizer must be one of adamw, adam, not sgd"),
         ({"precision": "8"}, "--precision must be one of auto, float32, mixed, not 8"),
         ({"label_smoothing": 0.9}, "--label-smoothing must be from 0 to 0.5"),
+        ({"seed": -1}, "--seed must be from 0 to 2147483647, not -1"),
+        ({"seed": 2**31}, "--seed must be from 0 to 2147483647, not 2147483648"),
         ({"folds": 1}, "--folds must be from 2 to 20"),
+        ({"distil": 1}, "--distil must be from 2 to 20"),
+        ({"distil": 3, "folds": 3}, "--distil trains its own folds"),
         ({"folds": 5, "patience": 2}, "--patience would choose by the very faces that --folds measures on"),
         ({"shares": {"town": -1.0}}, r"--share town must be from 0\.001"),
     ],
@@ -193,9 +285,10 @@ def test_options_out_of_range_are_refused_before_any_work(tmp_path: Path, wrong:
 
 
 def test_a_teacher_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=r"no oof.npz in .*--folds K"):
-        run_train(options(tmp_path, tmp_path / "out", teacher=tmp_path))
-    (tmp_path / "oof.npz").write_bytes(b"PK\x03\x04")
+    for name in ("none", "oof.npz"):  # the predictions alone are what an interrupted run of old left
+        (tmp_path / name).write_bytes(b"PK\x03\x04")
+        with pytest.raises(SetupError, match=r"--folds K` has not finished in .*--resume"):
+            run_train(options(tmp_path, tmp_path / "out", teacher=tmp_path))
     with pytest.raises(InputError, match="does not hold out-of-fold predictions"):
         read_out_of_fold(tmp_path / "oof.npz")
 
@@ -203,11 +296,53 @@ def test_a_teacher_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no split 'dev'"):
         run_evaluate(EvaluateOptions(tmp_path / "x.tflite", (tmp_path,), "dev"))
+    with pytest.raises(UsageError, match="--seed must be from 0"):
+        run_evaluate(EvaluateOptions(tmp_path / "x.tflite", (tmp_path,), seed=-1))
 
 
 def test_a_folder_that_holds_no_folds_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a folder that `maskwatch train --folds K` has finished"):
+    with pytest.raises(InputError, match=r"holds no \.tflite file"):
         run_evaluate(EvaluateOptions(tmp_path, (tmp_path,)))
+    (tmp_path / "fold-0").mkdir()
+    with pytest.raises(InputError, match="has not finished in"):
+        run_evaluate(EvaluateOptions(tmp_path, (tmp_path,)))
+
+
+@pytest.mark.parametrize("limit", [0, -5])
+def test_a_limit_of_nothing_is_refused(tmp_path: Path, limit: int) -> None:
+    with pytest.raises(UsageError, match="--limit must be 1 or more"):
+        run_evaluate(EvaluateOptions(tmp_path / "x.tflite", (tmp_path,), limit=limit))
+
+
+def test_a_start_that_fails_leaves_no_folder_and_is_told_first(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="there is no folder"):
+        run_train(options(tmp_path / "dta", out, backbone="mobilenetv2"))
+    assert not out.exists()
+    with pytest.raises(UsageError, match="choose a folder outside the pictures"):
+        run_train(options(tmp_path, tmp_path / "." / "x" / ".."))
+    with pytest.raises(UsageError, match="choose a folder outside the pictures"):
+        run_evaluate(EvaluateOptions(tmp_path / "x.tflite", (tmp_path,), out=tmp_path))
+    out.write_bytes(b"")
+    with pytest.raises(StorageError, match="a file stands where a folder is needed"):
+        run_train(options(tmp_path, out))
+    with pytest.raises(StorageError, match="a part of the path is a file"):
+        run_train(options(tmp_path, out / "inner"))
+    with monkeypatched_tempfile(), pytest.raises(StorageError, match="no write permission"):
+        run_train(options(tmp_path, tmp_path / "elsewhere" / "out"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@contextmanager
+def monkeypatched_tempfile() -> Iterator[None]:
+    """A folder in which nobody may write; who runs the tests may be root, who may everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuse(**_: Any) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        patch.setattr(tempfile, "TemporaryFile", refuse)
+        yield
 
 
 NETWORK = Network("small-cnn", 64, LABELS)

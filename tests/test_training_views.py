@@ -11,6 +11,7 @@ from training.drawn_masks import Donor, Worn, draw_mask
 from training.face_frame import Frame, can_draw
 from training.labels import INCORRECT_MASK, NO_FACE, WITH_MASK, WITHOUT_MASK
 from training.occluders import draw_occluder
+from training.video_artefacts import through_video
 
 SIDE = 160
 FACE = SIDE / CONTEXT
@@ -191,3 +192,13 @@ def test_a_drawn_face_is_no_face_of_the_data() -> None:
     real = of >= 0
     assert 0 < real.sum() < len(real)
     np.testing.assert_array_equal(data.labels[of[real]], labels[real])
+
+
+def test_a_view_through_an_encoder_is_coarser_and_the_same_every_time() -> None:
+    seeded = np.random.default_rng(0)
+    crop = np.clip(seeded.normal(128, 40, (33, 33, 3)), 0, 255).astype(np.uint8)
+    fine, coarse, again = (through_video(crop, qp=qp, step=[1, -1]) for qp in (4, 40, 40))
+    assert fine.shape == coarse.shape == crop.shape
+    np.testing.assert_array_equal(coarse, again)
+    losses = [np.abs(view.mean(2) - crop.mean(2)).mean() for view in (fine, coarse)]
+    assert losses[0] * 1.5 < losses[1]

@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 
 from classify.crops import IMAGE_SIZE, MARGIN
 from training.cache import CONTEXT
+from training.video_artefacts import through_video
 
-SCALE_JITTER: Final = 0.3
+SCALE_JITTER: Final = 0.35
+"""More than the detector's boxes of one face differ."""
+
 SHIFT_JITTER: Final = 0.12
 ROTATION_DEG: Final = 15.0
+
+VIDEO_SHARE: Final = 0.12
+"""Share of the views that go through a real H.264 encoder: footage has other artefacts than photos."""
+
+SMALLEST_VIDEO_PX: Final = 16
 
 VIEW_SCALES: Final = (0.8, 1.0, 1.25)
 """Of the crop's side: about as much as the detector's boxes of one face differ."""
@@ -133,7 +141,10 @@ def _camera(crop: Picture, pixels: float, size: int, rng: np.random.Generator) -
     if rng.random() < 0.35:
         noise = rng.normal(0.0, rng.uniform(1.0, 10.0), crop.shape).astype(np.float32)
         crop = np.clip(crop + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.55:
+    chance = rng.random()
+    if chance < VIDEO_SHARE and crop.shape[0] >= SMALLEST_VIDEO_PX:
+        crop = through_video(crop, qp=int(rng.integers(28, 44)), step=rng.integers(-2, 3, 2).tolist())
+    elif chance < VIDEO_SHARE + 0.48:
         encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(22, 92))])[1]
         decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
         crop = crop if decoded is None else decoded.astype(np.uint8, copy=False)

@@ -5,8 +5,10 @@ Every one takes RGB scaled to [-1, 1] and gives a feature map of 1/16 or 1/32 of
 
 import os
 import socket
+import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -113,7 +115,7 @@ def make_backbone(keras: Any, backbone: Backbone, image_size: int, weights: Path
 def _application(keras: Any, backbone: Backbone, shape: tuple[int, int, int], weights: str | None) -> Any:
     applications = keras.applications
     try:
-        with _patience():
+        with _patience(), _quietly():
             if backbone.name == "resnet50v2":
                 return applications.ResNet50V2(input_shape=shape, include_top=False, weights=weights)
             return applications.MobileNetV2(input_shape=shape, include_top=False, weights=weights, alpha=backbone.alpha)
@@ -135,6 +137,14 @@ def _patience() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keras tells of its download on standard output, where results go, and warns that weights for 224 px are taken."""
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _small_cnn(keras: Any, shape: tuple[int, int, int]) -> Any:

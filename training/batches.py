@@ -36,8 +36,8 @@ REAL_MASKS: Final = 0.7
 """Share of the drawn masks that carry a real mask's picture."""
 
 DRAWN_PROPER: Final = 0.12
-OCCLUDED: Final = 0.06
-"""Share of the `without_mask` draws that hold a hand, a cup or a phone before the mouth."""
+OCCLUDED: Final = 0.08
+"""Share of the `without_mask` draws that have a hand, a cup or a phone before the mouth, or a scarf under the chin."""
 
 FAR_PX: Final = 24.0
 FAR_WEIGHT: Final = 0.4

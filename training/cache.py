@@ -5,10 +5,10 @@ A file holds one split: PNG bytes one after the other and plain arrays beside th
 
 import hashlib
 import zipfile
-from collections import Counter
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -18,10 +18,12 @@ from classify.crops import IMAGE_SIZE, MARGIN, crop_face
 from detect.looking import Looker
 from storage.errors import InputError
 from storage.files import replaced
-from training.faces import MINED_MIN_FACE_PX, PORTRAIT_SHARE, SURELY_A_FACE, Face, faces_of
-from training.labels import LABELS
+from training.crops import Crops, Cut, joined
+from training.faces import MINED_MIN_FACE_PX, PORTRAIT_SHARE, SURELY_A_FACE, UNCLEAR, Face, faces_of
 from training.pictures import Picture
 from training.progress import Progress, silent
+
+__all__ = ["CONTEXT", "SMALLEST_PX", "Crops", "Cut", "cache_key", "cut_crops", "joined", "load_cut", "save_cut"]
 
 CONTEXT: Final = 2.4
 """Side of a kept crop over the face's longer side: the classifier's own 1.5, times 1.35 for scale jitter, plus shift."""
@@ -30,60 +32,44 @@ CONTEXT: Final = 2.4
 SMALLEST_PX: Final = 14.0
 """Narrower faces are left out."""
 
+_UNCLEAR: Final = "unclear_"
+"""Before the names of these faces' arrays in the file."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Crops:
-    """N labelled crops of one split.
 
-    Attributes:
-        context: N pictures (side, side, 3) uint8 RGB, the face's longer side being side / `CONTEXT`, centred. At most
-            so large that the classifier's square within has its input size; far faces are not enlarged.
-        exact: (N, size, size, 3) uint8 RGB, cut as the running system cuts them; empty for `train`.
-        labels: (N,) int64, indices into `LABELS`.
-        widths: (N,) float32, face width in source pixels.
-        scores: (N,) float32, the detector's score, 0 where it did not find the face.
-        keypoints: (N, 6, 2) float32 in pixels of `context`, NaN where the detector did not find the face.
-        sources: (N,) str, the set each comes from.
-        origins: (N,) str, as `Face.origin`.
-        names: (N,) str, the picture's file name.
-        given: (N,) int64, the labels that the data came with, before any review.
-    """
+class _Kept:
+    """Faces as they are cut out, one after the other."""
 
-    context: list[NDArray[np.uint8]]
-    exact: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    widths: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    keypoints: NDArray[np.float32]
-    sources: NDArray[np.str_]
-    origins: NDArray[np.str_]
-    names: NDArray[np.str_]
-    given: NDArray[np.int64]
+    def __init__(self, image_size: int, *, exact: bool) -> None:
+        self._size, self._exact = image_size, exact
+        self._faces: list[Face] = []
+        self._context: list[NDArray[np.uint8]] = []
+        self._squares: list[NDArray[np.uint8]] = []
+        self._keypoints: list[NDArray[np.float32]] = []
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self._faces)
 
-    def chosen(self, index: NDArray[np.bool_]) -> "Crops":
-        """The crops where the (N,) mask is True."""
-        parts = {field.name: getattr(self, field.name)[index] for field in fields(self)[2:]}
-        exact = self.exact[index] if len(self.exact) else self.exact
-        return Crops([self.context[place] for place in np.flatnonzero(index)], exact, **parts)
+    def add(self, rgb: NDArray[np.uint8], face: Face) -> None:
+        crop, points = _context(rgb, face, round(self._size * CONTEXT / (1.0 + 2.0 * MARGIN)))
+        self._faces.append(face)
+        self._context.append(crop)
+        self._keypoints.append(points)
+        if self._exact:
+            self._squares.append(crop_face(rgb, face.box, size=self._size))
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """How many of each class come from each source and origin."""
-        counted = Counter(zip(self.sources.tolist(), self.origins.tolist(), self.labels.tolist(), strict=True))
-        table: dict[str, dict[str, int]] = {}
-        for (source, origin, label), count in sorted(counted.items()):
-            table.setdefault(f"{source}, {origin}", {})[LABELS[label]] = count
-        return table
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The crops of one split, and what could not be used."""
-
-    crops: Crops
-    unreadable: tuple[str, ...]
+    def crops(self) -> Crops:
+        return Crops(
+            self._context,
+            np.stack(self._squares) if self._squares else np.empty((0, self._size, self._size, 3), np.uint8),
+            np.array([face.label for face in self._faces], np.int64),
+            np.array([face.box[2] for face in self._faces], np.float32),
+            np.array([face.score for face in self._faces], np.float32),
+            np.stack(self._keypoints),
+            np.array([face.source for face in self._faces]),
+            np.array([face.origin for face in self._faces]),
+            np.array([face.picture.name for face in self._faces]),
+            np.array([face.given for face in self._faces], np.int64),
+        )
 
 
 def cut_crops(
@@ -100,7 +86,7 @@ def cut_crops(
     Args:
         pictures: of one split.
         looker: finds portraits' faces, its own boxes and false alarms.
-        exact: also cut each face exactly as the running system does.
+        exact: also cut each face exactly as the running system does, and the faces whose label nobody can tell.
         image_size: side of the classifier's input.
         progress: told after every picture.
         stage: what `progress` calls it.
@@ -108,42 +94,26 @@ def cut_crops(
     Raises:
         InputError: not one face came out.
     """
-    kept: list[Face] = []
-    context: list[NDArray[np.uint8]] = []
-    squares: list[NDArray[np.uint8]] = []
-    keypoints: list[NDArray[np.float32]] = []
+    wanted = [picture for picture in pictures if exact or not picture.set_aside]
+    kept, unclear = _Kept(image_size, exact=exact), _Kept(image_size, exact=exact)
     unreadable: list[str] = []
-    for done, (picture, rgb, faces) in enumerate(faces_of(pictures, looker), 1):
+    for done, (picture, rgb, faces) in enumerate(faces_of(wanted, looker), 1):
         if rgb is None:
             unreadable.append(str(picture.path))
         else:
             for face in faces:
                 if face.box[2] < SMALLEST_PX:
                     continue
-                crop, points = _context(rgb, face, round(image_size * CONTEXT / (1.0 + 2.0 * MARGIN)))
-                kept.append(face)
-                context.append(crop)
-                keypoints.append(points)
-                if exact:
-                    squares.append(crop_face(rgb, face.box, size=image_size))
-        progress(stage, done, len(pictures), f"{len(kept)} faces")
-    if not kept:
+                if face.origin != UNCLEAR:
+                    kept.add(rgb, face)
+                elif exact:
+                    unclear.add(rgb, face)
+        progress(stage, done, len(wanted), f"{len(kept)} faces")
+    if not len(kept):
         raise InputError(
             f"no usable face in {len(pictures)} pictures ({len(unreadable)} unreadable): check the data folder"
         )
-    crops = Crops(
-        context,
-        np.stack(squares) if squares else np.empty((0, image_size, image_size, 3), np.uint8),
-        np.array([face.label for face in kept], np.int64),
-        np.array([face.box[2] for face in kept], np.float32),
-        np.array([face.score for face in kept], np.float32),
-        np.stack(keypoints),
-        np.array([face.source for face in kept]),
-        np.array([face.origin for face in kept]),
-        np.array([face.picture.name for face in kept]),
-        np.array([face.given for face in kept], np.int64),
-    )
-    return Cut(crops, tuple(unreadable))
+    return Cut(kept.crops(), tuple(unreadable), unclear.crops() if len(unclear) else None)
 
 
 def save_cut(path: Path, cut: Cut) -> None:
@@ -152,33 +122,46 @@ def save_cut(path: Path, cut: Cut) -> None:
     Raises:
         StorageError: it can't be written.
     """
-    crops = cut.crops
-    arrays = {field.name: getattr(crops, field.name) for field in fields(crops)[2:]}
-    encoded = [_encoded(crop) for crop in (*crops.context, *crops.exact)]
+    arrays = _arrays(cut.crops)
+    if cut.unclear is not None:
+        arrays |= {f"{_UNCLEAR}{name}": array for name, array in _arrays(cut.unclear).items()}
     with replaced(path) as temporary:
-        np.savez(
-            temporary,
-            bytes=np.concatenate(encoded),
-            lengths=np.array([len(part) for part in encoded], np.int64),
-            unreadable=np.array(cut.unreadable, dtype=np.str_),
-            **arrays,
-        )
+        np.savez(temporary, unreadable=np.array(cut.unreadable, dtype=np.str_), allow_pickle=False, **arrays)
 
 
 def load_cut(path: Path) -> Cut | None:
     """Read what `save_cut` wrote; None where there is nothing usable, so that the caller cuts anew."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            ends = np.cumsum(stored["lengths"])
-            encoded = np.split(stored["bytes"], ends[:-1])
-            arrays = {field.name: stored[field.name] for field in fields(Crops)[2:]}
-            unreadable = tuple(map(str, stored["unreadable"]))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            unclear = _crops(stored, _UNCLEAR) if f"{_UNCLEAR}labels" in stored else None
+            return Cut(_crops(stored), tuple(map(str, stored["unreadable"])), unclear)
+    except (OSError, EOFError, KeyError, ValueError, IndexError, TypeError, zipfile.BadZipFile, cv2.error):
         return None
-    pictures = [_decoded(part) for part in encoded]
+
+
+def _arrays(crops: Crops) -> dict[str, NDArray[Any]]:
+    encoded = [_encoded(crop) for crop in (*crops.context, *crops.exact)]
+    return {
+        "bytes": np.concatenate(encoded),
+        "lengths": np.array([len(part) for part in encoded], np.int64),
+        **{field.name: getattr(crops, field.name) for field in fields(crops)[2:]},
+    }
+
+
+def _crops(stored: Mapping[str, NDArray[Any]], prefix: str = "") -> Crops:
+    """What `_arrays` made of crops.
+
+    Raises:
+        KeyError, ValueError, cv2.error: something is missing or damaged.
+    """
+    arrays = {field.name: stored[f"{prefix}{field.name}"] for field in fields(Crops)[2:]}
+    ends = np.cumsum(stored[f"{prefix}lengths"])
+    pictures = [_decoded(part) for part in np.split(stored[f"{prefix}bytes"], ends[:-1])]
     count = len(arrays["labels"])
+    if len(pictures) not in {count, 2 * count} or {len(array) for array in arrays.values()} != {count}:
+        raise ValueError("its parts do not belong together")
     exact = np.stack(pictures[count:]) if len(pictures) > count else np.empty((0, 1, 1, 3), np.uint8)
-    return Cut(Crops(pictures[:count], exact, **arrays), unreadable)
+    return Crops(pictures[:count], exact, **arrays)
 
 
 def cache_key(pictures: list[Picture], looker: Looker, image_size: int = IMAGE_SIZE) -> str:
@@ -187,8 +170,7 @@ def cache_key(pictures: list[Picture], looker: Looker, image_size: int = IMAGE_S
         f"{looker.name} {MINED_MIN_FACE_PX} {SURELY_A_FACE} {PORTRAIT_SHARE} {looker.smallest_face_px} {CONTEXT} {MARGIN} {image_size}".encode()
     )
     for picture in pictures:
-        # How often it is drawn changes no crop.
-        digest.update(repr(replace(picture, weight=1.0)).encode())
+        digest.update(repr(picture).encode())
     return digest.hexdigest()[:12]
 
 

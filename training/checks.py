@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from classify.crops import IMAGE_SIZE
+from classify.quality import MIN_FACE_PX
 from storage.errors import InputError
 from training.data_report import (
     NORMALISATION,
@@ -20,33 +22,33 @@ from training.data_report import (
 from training.formats.listed import Box, Picture, shown
 from training.formats.opening import UnreadableError, open_grey
 from training.hashing import Look, clusters, distance, look
-from training.labels import LABELS
 from training.progress import Progress, silent
 
-__all__ = ["MIN_FACE_PX", "DataReport", "check", "fitted"]
+__all__ = ["DataReport", "check", "fitted"]
 
-MIN_FACE_PX: Final = 24.0
 SMALLEST_BOX_PX: Final = 1.0
 
 
 def check(
-    pictures: Sequence[Picture], *, min_face_px: float = MIN_FACE_PX, progress: Progress = silent
+    pictures: Sequence[Picture], *, image_size: int = IMAGE_SIZE, progress: Progress = silent
 ) -> tuple[list[Picture], DataReport]:
     """Open every picture once, group near-duplicates and report.
 
     Args:
         pictures: as listed; some or all may bring a split.
-        min_face_px: narrower faces are counted as small.
+        image_size: side of the model's input in pixels, for the report.
         progress: told after every picture.
 
     Returns:
         The pictures that can be read, ordered by source and path, with `group` and `size` and with boxes that lie
-        inside; and the report.
+        inside; at the end those that are set aside, in the groups of their near-duplicates; and the report, which
+        leaves them out.
 
     Raises:
         InputError: not one can be read, or near-duplicates lie in different given splits.
     """
-    ordered = sorted(pictures, key=lambda picture: (picture.source, str(picture.path)))
+    # What is set aside must not change how the others are grouped.
+    ordered = sorted(pictures, key=lambda picture: (picture.set_aside, picture.source, str(picture.path)))
     readable: list[Picture] = []
     looks: list[Look] = []
     unreadable: list[Unreadable] = []
@@ -68,18 +70,18 @@ def check(
             f"none of {len(ordered)} pictures can be read"
             + (f"; {unreadable[0].file}: {unreadable[0].reason}" if unreadable else "")
         )
-    grouped, duplicates = _grouped(readable, looks)
+    judged = sum(not picture.set_aside for picture in readable)
+    grouped, duplicates = _grouped(readable[:judged], looks[:judged])
     notes = []
     if other_size:
         notes.append(
             f"{len(other_size)} pictures have other dimensions than their annotations say, such as {other_size[0]}: "
             f"their boxes may sit wrong"
         )
-    boxes = Boxes(0, Range(), found["clipped"], found["outside"], found["without_size"], min_face_px, {})
-    empty = DataReport(0, {}, {}, (), Dimensions(Range(), Range(), {}), resizing(),
-                       {name: number for number, name in enumerate(LABELS)}, NORMALISATION, {},
+    boxes = Boxes(0, Range(), found["clipped"], found["outside"], found["without_size"], MIN_FACE_PX, {})
+    empty = DataReport(0, {}, {}, (), Dimensions(Range(), Range(), {}), resizing(image_size), {}, NORMALISATION, {},
                        tuple(unreadable), duplicates, boxes, tuple(notes))  # fmt: skip
-    return grouped, counted(empty, grouped)
+    return [*grouped, *_joining(grouped, readable[judged:], looks)], counted(empty, grouped)
 
 
 def fitted(picture: Picture, found: Counter[str] | None = None) -> Picture:
@@ -89,9 +91,11 @@ def fitted(picture: Picture, found: Counter[str] | None = None) -> Picture:
         picture: with boxes as annotated.
         found: counts `clipped`, `outside` and `without_size`.
     """
+    if picture.portrait is not None:
+        return picture
     found = Counter() if found is None else found
-    kept: list[tuple[Box, int]] = []
-    for box, label in zip(picture.boxes, picture.labels, strict=True):
+    kept: list[tuple[Box, int, int]] = []
+    for box, label, given in zip(picture.boxes, picture.labels, picture.given or picture.labels, strict=True):
         x, y, width, height = box
         if min(width, height) < SMALLEST_BOX_PX:
             found["without_size"] += 1
@@ -106,8 +110,31 @@ def fitted(picture: Picture, found: Counter[str] | None = None) -> Picture:
                 # A rounding error of the annotation tool is no finding.
                 found["clipped"] += max(left - x, top - y, x + width - right, y + height - bottom) > 1.0
                 box = (left, top, right - left, bottom - top)  # noqa: PLW2901 - the same box, cut
-        kept.append((box, label))
-    return replace(picture, boxes=tuple(box for box, _ in kept), labels=tuple(label for _, label in kept))
+        kept.append((box, label, given))
+    return replace(
+        picture,
+        boxes=tuple(box for box, _, _ in kept),
+        labels=tuple(label for _, label, _ in kept),
+        given=tuple(given for _, _, given in kept) if picture.given else (),
+    )
+
+
+def _joining(grouped: list[Picture], aside: list[Picture], looks: list[Look]) -> list[Picture]:
+    """The pictures that are set aside, each in the group of a near-duplicate, if it has one.
+
+    Args:
+        grouped: the others.
+        aside: those.
+        looks: of the others, then of those.
+    """
+    if not aside:
+        return []
+    together = clusters(looks).tolist()
+    by_cluster = {cluster: picture.group for cluster, picture in zip(together, grouped, strict=False)}
+    return [
+        replace(picture, group=by_cluster.get(cluster, f"aside:{number:06}"))
+        for number, (picture, cluster) in enumerate(zip(aside, together[len(grouped) :], strict=True))
+    ]
 
 
 def _grouped(pictures: list[Picture], looks: list[Look]) -> tuple[list[Picture], Duplicates]:

@@ -51,6 +51,15 @@ class PrecisionRecall:
     of: int
 
 
+def confidence_bins(probabilities: Probabilities, bins: int = RELIABILITY_BINS) -> NDArray[np.int64]:
+    """(N,) the bin of `reliability` that each face is in."""
+    order = np.argsort(probabilities.max(1), kind="stable") if len(probabilities) else np.empty(0, np.intp)
+    found = np.empty(len(order), np.int64)
+    for number, part in enumerate(np.array_split(order, min(bins, len(order)) or 1)):
+        found[part] = number
+    return found
+
+
 def reliability(probabilities: Probabilities, labels: Labels, bins: int = RELIABILITY_BINS) -> list[ReliabilityBin]:
     """Bins of equal count, from the least sure to the surest; fewer where there are fewer faces.
 

@@ -109,7 +109,8 @@ class DataReport:
         parts: the same by source and split.
         dimensions: of the pictures.
         resizing: what becomes of them.
-        label_numbers: the model's outputs by class.
+        label_numbers: the outputs, by class, that a network trained on them has: the classes that the pictures show, then
+            `not_a_face`, where it is among them or scenes are, in which the detector makes false alarms.
         normalisation: what becomes of pixel values.
         weights: of the sources, where they differ from 1.
         unreadable: files that were left out.
@@ -154,7 +155,7 @@ def counted(report: DataReport, pictures: Sequence[Picture], notes: Sequence[str
         parts=_parts(pictures),
         dimensions=Dimensions(_range([width for width, _ in sizes]), _range([height for _, height in sizes]),
                               dict(distinct.most_common())),
-        weights={picture.source: picture.weight for picture in pictures if picture.weight != 1.0},
+        label_numbers=_outputs(pictures, faces),
         boxes=boxes,
     )  # fmt: skip
     sides: dict[str, set[str]] = defaultdict(set)
@@ -164,6 +165,12 @@ def counted(report: DataReport, pictures: Sequence[Picture], notes: Sequence[str
     result = replace(result, duplicates=replace(report.duplicates, across_splits=across))
     all_notes = (*report.notes, *notes)
     return replace(result, notes=all_notes, warnings=(*all_notes, *_warnings(result)))
+
+
+def _outputs(pictures: Sequence[Picture], faces: Counter[str]) -> dict[str, int]:
+    mined = any(picture.portrait is None and picture.complete for picture in pictures)
+    names = [name for number, name in enumerate(LABELS) if faces[name] or (number == NO_FACE and mined)]
+    return {name: number for number, name in enumerate(names)}
 
 
 def resizing(image_size: int = IMAGE_SIZE) -> str:

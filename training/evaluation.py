@@ -1,8 +1,7 @@
 """A model on labelled data: the figures that are published. LiteRT models need no TensorFlow for it."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -11,14 +10,20 @@ from numpy.typing import NDArray
 
 from classify.classifier import FaceClassifier
 from classify.crops import MARGIN
+from classify.quality import MIN_FACE_PX
 from training.abstention import abstains
-from training.cache import Crops, Cut
+from training.cache import Crops, Cut, joined
 from training.cost import milliseconds_per_face, peak_memory_mib
+from training.described import LabelNumber, ModelInput, label_numbers, model_input, outputs_of
 from training.detection import DetectionBand
-from training.figures import Report, report
-from training.labels import LABELS, NO_FACE
+from training.figures import Report, figures, report
+from training.labels import NO_FACE
 
-MIN_FACE_PX: Final = 24.0
+__all__ = [
+    "AS_GIVEN", "MIN_FACE_PX", "AsGiven", "Evaluation", "LabelNumber", "Measured", "ModelInput", "cross_entropy",
+    "evaluate", "pooled", "unclear_judged", "worst",
+]  # fmt: skip
+
 AS_GIVEN: Final = "labels as given"
 RUNNING_MIN_SCORE: Final = 0.2
 """The running system's detector keeps finds from here on; false alarms below never reach the classifier."""
@@ -27,30 +32,16 @@ SMALLEST_PROBABILITY: Final = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInput:
-    """What the model is given: crops of `size` x `size` pixels with `margin` of the face's longer side around it."""
-
-    size: int
-    dtype: str
-    normalisation: str
-    margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class LabelNumber:
-    """One output.
+class AsGiven:
+    """What `labels as given` differs by.
 
     Attributes:
-        number: its place among the outputs, and in `confusion` and the training's labels.
-        label: its name.
-        predicted: whether the model ever gives it a probability; a two-class model never says `incorrect_mask`.
-        faces: how many of the evaluated ones have it.
+        changed: faces whose label a review changed.
+        unclear: faces whose label nobody can tell; they are in no other figure.
     """
 
-    number: int
-    label: str
-    predicted: bool
-    faces: int
+    changed: int
+    unclear: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +67,7 @@ class Evaluation:
         peak_memory_mib: of the whole process, up to the end of the evaluation.
         input: what the model is given.
         labels: the outputs and their numbers.
+        as_given: of the group with the labels that the data came with; None where no review changed any.
     """
 
     model: str
@@ -94,10 +86,14 @@ class Evaluation:
     peak_memory_mib: float | None = None
     input: ModelInput | None = None
     labels: list[LabelNumber] = field(default_factory=list)
+    as_given: AsGiven | None = None
 
 
 Measured = tuple[Evaluation, Crops, NDArray[np.float32]]
 """An evaluation, and the faces it rests on with their (N, 4) probabilities."""
+
+Judged = tuple[Crops, NDArray[np.floating]]
+"""Faces with `exact` crops, and their (N, 4) probabilities."""
 
 
 def evaluate(classifier: FaceClassifier, cut: Cut, split: str, *, file: Path | None = None) -> Measured:
@@ -116,7 +112,8 @@ def evaluate(classifier: FaceClassifier, cut: Cut, split: str, *, file: Path | N
     """
     usable = cut.crops.chosen(cut.crops.widths >= MIN_FACE_PX)
     probabilities = classifier.classify(usable.exact)
-    main, figures = _report(usable, probabilities, classifier.margin)
+    unclear = _large(unclear_judged(classifier, cut))
+    main, found_report, given = _report(usable, probabilities, classifier.margin, unclear)
     kept, said = usable.chosen(main), probabilities[main]
     found = Evaluation(
         classifier.name,
@@ -128,23 +125,25 @@ def evaluate(classifier: FaceClassifier, cut: Cut, split: str, *, file: Path | N
         MIN_FACE_PX,
         milliseconds_per_face(classifier, 1),
         milliseconds_per_face(classifier, 32),
-        figures,
+        found_report,
         loss=cross_entropy(said, kept.labels),
         model_bytes=_size(file),
         peak_memory_mib=peak_memory_mib(),
-        input=_input(classifier),
-        labels=_labels(said, kept.labels),
+        input=model_input(classifier),
+        labels=label_numbers(said, kept.labels, outputs_of(classifier)),
+        as_given=given,
     )
     return found, kept, said
 
 
 def pooled(
-    parts: Sequence[tuple[Crops, NDArray[np.floating]]],
+    parts: Sequence[Judged],
     *,
     model: str = "models of all folds",
     split: str = "out-of-fold",
     margin: float = MARGIN,
     unreadable: int = 0,
+    unclear: Sequence[Judged] = (),
 ) -> Measured:
     """One report over all folds: each fold's faces as judged by the model that did not see them in training.
 
@@ -154,22 +153,23 @@ def pooled(
         split: likewise.
         margin: of the crops.
         unreadable: pictures that could not be read.
+        unclear: of each fold that has some, what `unclear_judged` gives.
 
     Raises:
         ValueError: there is no part, or the probabilities of one are not of its faces.
     """
-    crops = _joined([part for part, _ in parts])
+    crops = joined([part for part, _ in parts], exact=True)
     said = np.concatenate([np.asarray(each, np.float32) for _, each in parts])
     if len(said) != len(crops) or len(crops.exact) != len(crops):
         raise ValueError("every face needs its exact crop and its probabilities")
     large = crops.widths >= MIN_FACE_PX
     usable, said = crops.chosen(large), said[large]
-    main, figures = _report(usable, said, margin)
+    main, found_report, given = _report(usable, said, margin, _large(unclear))
     kept, said = usable.chosen(main), said[main]
     found = Evaluation(
         model, "", split, crops.counts(), unreadable, _too_small(crops), MIN_FACE_PX, float("nan"), float("nan"),
-        figures, loss=cross_entropy(said, kept.labels), peak_memory_mib=peak_memory_mib(),
-        labels=_labels(said, kept.labels),
+        found_report, loss=cross_entropy(said, kept.labels), peak_memory_mib=peak_memory_mib(),
+        labels=label_numbers(said, kept.labels, None), as_given=given,
     )  # fmt: skip
     return found, kept, said
 
@@ -194,57 +194,63 @@ def cross_entropy(probabilities: NDArray[np.floating], labels: NDArray[np.int64]
     return float(-np.log(np.maximum(likely, SMALLEST_PROBABILITY)).mean())
 
 
-def _report(usable: Crops, probabilities: NDArray[np.float32], margin: float) -> tuple[NDArray[np.bool_], Report]:
-    """Which faces the figures rest on, and the figures; groups in a row of their own besides."""
+def unclear_judged(classifier: FaceClassifier, cut: Cut) -> list[Judged]:
+    """What a classifier says of the faces whose label nobody can tell; an empty list where there are none."""
+    return [] if cut.unclear is None else [(cut.unclear, classifier.classify(cut.unclear.exact))]
+
+
+def _large(parts: Sequence[Judged]) -> list[Judged]:
+    masks = [crops.widths >= MIN_FACE_PX for crops, _ in parts]
+    return [(crops.chosen(mask), said[mask]) for (crops, said), mask in zip(parts, masks, strict=True) if mask.any()]
+
+
+def _report(
+    usable: Crops, probabilities: NDArray[np.float32], margin: float, unclear: Sequence[Judged]
+) -> tuple[NDArray[np.bool_], Report, AsGiven | None]:
+    """Which faces the figures rest on, the figures, groups in a row of their own besides, and what the last differs by."""
     unknown = abstains(usable, probabilities, margin=margin)
-    main = np.isin(usable.origins, ("annotated", "portrait")) | (usable.labels == NO_FACE)
-    figures = report(
+    pictures = _pictures(usable)
+    faces = usable.labels != NO_FACE
+    main = np.isin(usable.origins, ("annotated", "portrait")) | ~faces
+    found = report(
         probabilities[main],
         usable.labels[main],
         usable.widths[main],
         usable.sources[main],
         alarms=(usable.scores >= RUNNING_MIN_SCORE)[main],
         unknown=unknown[main],
+        clusters=pictures[main],
     )
     groups = {
-        "portraits without a detected face": usable.origins == "whole_picture",
-        "detector's own boxes": usable.origins == "detector",
-    }
-    extra = report(probabilities, usable.labels, usable.widths, usable.sources, groups=groups, unknown=unknown).groups
-    if (usable.given != usable.labels).any():
-        # Whoever looks for faces that were mislabelled finds some: the labels as they came are reported beside.
-        came = report(
-            probabilities[main], usable.given[main], usable.widths[main], usable.sources[main],
-            groups={AS_GIVEN: np.ones(int(main.sum()), np.bool_)}, unknown=unknown[main],
-        )  # fmt: skip
-        extra = {**extra, **came.groups}
-    return main, Report(figures.overall, figures.by_width, figures.by_source, figures.false_alarms, extra)
+        name: figures(probabilities[mask], usable.labels[mask], unknown=unknown[mask], clusters=pictures[mask],
+                      curves=False)
+        for name, mask in (
+            ("portraits without a detected face", usable.origins == "whole_picture"),
+            ("detector's own boxes", usable.origins == "detector"),
+        )
+    }  # fmt: skip
+    judged = main & faces
+    changed = int((usable.given != usable.labels)[judged].sum())
+    given = AsGiven(changed, sum(len(crops) for crops, _ in unclear))
+    if not given.changed and not given.unclear:
+        return main, replace(found, groups=groups), None
+    # Whoever looks for faces that were mislabelled finds some: the labels as they came are reported beside.
+    everyone = joined([usable.chosen(judged), *(crops for crops, _ in unclear)], exact=True)
+    said = np.concatenate([probabilities[judged], *(each for _, each in unclear)])
+    doubted = np.concatenate([unknown[judged], *(abstains(*each, margin=margin) for each in unclear)])
+    groups[AS_GIVEN] = figures(said, everyone.given, unknown=doubted, clusters=_pictures(everyone), curves=False)
+    return main, replace(found, groups=groups), given
 
 
-def _joined(parts: Sequence[Crops]) -> Crops:
-    arrays = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Crops)[1:]}
-    return Crops([context for part in parts for context in part.context], **arrays)
+def _pictures(crops: Crops) -> NDArray[np.int64]:
+    """(N,) number of the picture that each face is in."""
+    numbers: dict[tuple[str, str], int] = {}
+    names = zip(crops.sources.tolist(), crops.names.tolist(), strict=True)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
 
 
 def _too_small(crops: Crops) -> int:
     return int(((crops.widths < MIN_FACE_PX) & (crops.labels != NO_FACE)).sum())
-
-
-def _labels(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> list[LabelNumber]:
-    counts = Counter(labels.tolist())
-    return [
-        LabelNumber(number, LABELS[number], bool(probabilities[:, number].any()), counts[number])
-        for number in range(min(len(LABELS), probabilities.shape[1]))
-    ]
-
-
-def _input(classifier: FaceClassifier) -> ModelInput:
-    return ModelInput(
-        classifier.image_size,
-        str(getattr(classifier, "input_dtype", "uint8")),
-        "pixel values 0-255 go in as they are; what scales them is part of the model",
-        classifier.margin,
-    )
 
 
 def _size(file: Path | None) -> int | None:

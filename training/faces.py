@@ -6,7 +6,7 @@ give their biggest detected face, or the whole picture where none is found.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from classify.crops import MARGIN
 from detect.faces import Faces
 from detect.looking import Looker
 from detect.merge import overlaps
+from storage.files import read_file
 from training.labels import NO_FACE
 from training.pictures import Box, Picture
 
@@ -35,6 +36,9 @@ PORTRAIT_SHARE: Final = 0.6
 """The face of a portrait is the biggest find that scores at least this share of the best one: with all finds allowed,
 three portraits in a hundred were labelled by a roof or a sleeve."""
 
+UNCLEAR: Final = "unclear"
+"""Origin of faces that neither train nor count but with the labels as given."""
+
 SMALLEST_FALSE_ALARM_PX: Final = 20.0
 """Below, what is found off the annotated boxes is mostly a far face that the annotators left out."""
 
@@ -47,9 +51,10 @@ class Face:
         picture: the file it is in.
         source: the set that is from.
         split: train, val or test.
-        label: index into `training.labels.LABELS`.
+        label: index into `training.labels.LABELS`; of an `unclear` face the one that the data came with.
         box: x, y, width, height in pixels.
-        origin: `annotated`, `detector` (its box of an annotated face), `portrait`, `whole_picture`, `false_alarm`.
+        origin: `annotated`, `detector` (its box of an annotated face), `portrait`, `whole_picture`, `false_alarm`; or
+            `unclear`, an annotated face or portrait whose label nobody can tell.
         score: the detector's, 0 where it did not find the face.
         keypoints: (6, 2) float32 in picture pixels, the detector's; NaN where it did not find the face.
         given: the label that the data came with; a review may have changed it.
@@ -69,7 +74,7 @@ class Face:
 def read_picture(path: Path) -> NDArray[np.uint8] | None:
     """(height, width, 3) RGB, or None where the file can't be read as a picture."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = np.frombuffer(read_file(path), np.uint8)
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     except (OSError, cv2.error):
         return None
@@ -85,7 +90,12 @@ def faces_of(
         if rgb is None:
             yield picture, None, []
         elif picture.portrait is not None:
-            yield picture, rgb, [portrait_face(picture, picture.portrait, rgb, looker)]
+            face = portrait_face(picture, picture.portrait, rgb, looker)
+            if not picture.set_aside:
+                yield picture, rgb, [face]
+            else:
+                # Figures are over portraits with a detected face; of what nobody can label that is all that is kept.
+                yield picture, rgb, [replace(face, origin=UNCLEAR)] if face.origin == "portrait" else []
         else:
             yield picture, rgb, scene_faces(picture, looker.look(rgb))
 
@@ -108,7 +118,7 @@ def portrait_face(picture: Picture, label: int, rgb: NDArray[np.uint8], looker: 
 
 
 def scene_faces(picture: Picture, found: Faces) -> list[Face]:
-    """The annotated faces of a scene, the detector's boxes of them, and its false alarms.
+    """The annotated faces of a scene, the detector's boxes of them, and its false alarms; last the `unclear` ones.
 
     Args:
         picture: a scene.
@@ -125,7 +135,7 @@ def scene_faces(picture: Picture, found: Faces) -> list[Face]:
         iou, contained = overlaps(found.boxes[index], annotated) if len(annotated) else (np.zeros(1), np.zeros(1))
         best = int(np.argmax(iou))
         if iou[best] >= SAME_FACE_IOU:
-            if best < len(picture.labels) and finders.setdefault(best, index) == index:
+            if finders.setdefault(best, index) == index and best < len(picture.labels):
                 faces.append(Face(picture.path, picture.source, picture.split, picture.labels[best], (x, y, w, h),
                                   "detector", score, keypoints, given[best]))  # fmt: skip
         elif (
@@ -137,12 +147,17 @@ def scene_faces(picture: Picture, found: Faces) -> list[Face]:
         ):
             faces.append(Face(picture.path, picture.source, picture.split, NO_FACE, (x, y, w, h), "false_alarm",
                               score, keypoints, NO_FACE))  # fmt: skip
-    for index, (box, label) in enumerate(zip(picture.boxes, picture.labels, strict=True)):
+    marked = [
+        *((box, label, "annotated", given[index])
+          for index, (box, label) in enumerate(zip(picture.boxes, picture.labels, strict=True))),
+        *((box, label, UNCLEAR, label) for box, label in zip(picture.ignored, picture.unclear, strict=False)),
+    ]  # fmt: skip
+    for index, (box, label, origin, came_with) in enumerate(marked):
         finder = finders.get(index)
         score = 0.0 if finder is None else float(found.scores[finder])
         keypoints = _no_keypoints() if finder is None else found.keypoints[finder]
-        faces.append(Face(picture.path, picture.source, picture.split, label, box, "annotated", score, keypoints,
-                          given[index]))  # fmt: skip
+        faces.append(Face(picture.path, picture.source, picture.split, label, box, origin, score, keypoints,
+                          came_with))  # fmt: skip
     return faces
 
 

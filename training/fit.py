@@ -4,7 +4,6 @@ Batches, dropout and learning rates are functions of the epoch and step, so that
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,12 +80,11 @@ class Trainer:
         """(4,) share of the draws that each class gets."""
         return self._batches.shares
 
-    def fit(self, *, resume: bool = False, on_epoch: Callable[[Epoch], None] | None = None) -> Fitted:
+    def fit(self, *, resume: bool = False) -> Fitted:
         """Train to the end and leave the averaged weights of the chosen epoch in the model.
 
         Args:
             resume: go on from the checkpoint, if there is one.
-            on_epoch: told after every epoch.
 
         Raises:
             InputError: the checkpoint is of another model, other data or other options.
@@ -108,8 +106,6 @@ class Trainer:
                 self._clean()
             write_checkpoint(self._checkpoint, self._state())
             self._note(done)
-            if on_epoch is not None:
-                on_epoch(done)
         self._logits.set_weights(self._best or self._average.values)
         tuned = [done for done in self._history if done.epoch > 0] if options.select else self._history[-1:]
         chosen = min(tuned, key=lambda done: done.val_loss).epoch
@@ -177,9 +173,11 @@ class Trainer:
 
     def _reseed(self, epoch: int) -> None:
         """Start dropout's random numbers from the epoch, which a resumed run shares, not from the process' start."""
+        # The generator's state is two numbers of 32 bits.
+        first = (self._options.seed * 1000 + epoch) % 2**32
         for number, variable in enumerate(self._logits.variables):
             if "seed_generator_state" in variable.path:
-                variable.assign(np.array([self._options.seed * 1000 + epoch, number], variable.dtype))
+                variable.assign(np.array([first, number], variable.dtype))
 
     def _with_average(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 4) probabilities of the averaged network."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.keras_model import load_keras
 from storage.errors import InputError
 from training.backbones import BACKBONES, backbone_of, keras_module, make_backbone
 from training.devices import number_format
@@ -59,7 +60,7 @@ def build(
         logits = keras.layers.GlobalAveragePooling2D(name="logits", dtype="float32")(cam)
         model = keras.Model(inputs, {"logits": logits, "cam": cam}, name="maskwatch")
     if earlier is not None:
-        _take_over(keras, model, earlier, f"{backbone} with {len(labels)} outputs")
+        _take_over(model, earlier, f"{backbone} with {len(labels)} outputs")
     return model
 
 
@@ -120,10 +121,10 @@ def _logits_at(model: Any) -> int:
     return next(place for place, output in enumerate(model.outputs) if len(output.shape) == 2)
 
 
-def _take_over(keras: Any, model: Any, path: Path, wanted: str) -> None:
+def _take_over(model: Any, path: Path, wanted: str) -> None:
     """Take the weights of an earlier training; a head for other labels starts anew."""
     try:
-        earlier = keras.saving.load_model(path, compile=False)
+        earlier = load_keras(path)
         old, new = _base(earlier), _base(model)
         head = earlier.get_layer("cam").get_weights()
         body = old.get_weights()

@@ -1,4 +1,4 @@
-"""What people hold before a bare face and what is no mask: a hand, a cup, a phone.
+"""What is before or under a bare face and no mask: a hand, a cup, a phone, a scarf.
 
 The pack has few such faces, and a network that saw none takes anything before the mouth for a mask. The shapes are
 crude on purpose: what has to be learnt is that whatever is not worn does not count.
@@ -80,6 +80,25 @@ def _cup(layer: NDArray[np.float32], alpha: Picture, frame: Frame, rng: np.rando
         _fill(layer, lid, colour * rng.uniform(0.4, 0.9))
 
 
+def _scarf(layer: NDArray[np.float32], alpha: Picture, frame: Frame, rng: np.random.Generator) -> None:
+    """A scarf or a high collar: it ends below the chin, where a mask that was pulled down would begin."""
+    u = np.linspace(-1.25, 1.25, 11)
+    top = rng.uniform(1.75, 2.0) - rng.uniform(0.0, 0.35) * np.abs(u / 1.25) ** 2
+    # Below the chin the face's own width ends; a scarf is as wide as the neck's clothes.
+    edge = (
+        frame.centre(top)
+        + frame.across * (u * np.where(u < 0, frame.right, frame.left) * rng.uniform(0.8, 1.1))[:, None]
+    )
+    outline = [*edge, edge[-1] + frame.down * frame.height * 2.0, edge[0] + frame.down * frame.height * 2.0]
+    colour = rng.uniform(20, 230, 3)
+    _fill(alpha, outline, 255.0)
+    _fill(layer, outline, colour)
+    for _ in range(int(rng.integers(0, 6))):
+        start, end = outline[int(rng.integers(0, 6))], outline[int(rng.integers(5, 13))]
+        _line(layer, start, end + frame.down * frame.height * rng.uniform(0.1, 0.8), colour * rng.uniform(0.5, 1.2),
+              frame.height * rng.uniform(0.03, 0.15))  # fmt: skip
+
+
 def _phone(layer: NDArray[np.float32], alpha: Picture, frame: Frame, rng: np.random.Generator) -> None:
     middle = frame.centre(np.array(rng.uniform(0.8, 1.4))) + frame.across * rng.uniform(-0.5, 0.5) * frame.height
     turn = rng.normal(0.0, 0.35)
@@ -111,8 +130,9 @@ _KINDS: Final[tuple[Callable[[NDArray[np.float32], Picture, Frame, np.random.Gen
     _hand,
     _cup,
     _phone,
+    _scarf,
 )
-_SHARES: Final = (0.6, 0.2, 0.2)
+_SHARES: Final = (0.45, 0.15, 0.15, 0.25)
 
 
 def _skin(layer: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:

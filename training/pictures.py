@@ -13,8 +13,9 @@ from typing import Final
 
 import numpy as np
 
+from classify.crops import IMAGE_SIZE
 from storage.errors import InputError, UsageError
-from training.checks import MIN_FACE_PX, check, fitted
+from training.checks import check, fitted
 from training.data_report import DataReport, counted
 from training.formats import classes, coco, pack, reviews, table, voc, yolo
 from training.formats.listed import SPLITS, SUFFIXES, Box, Listing, Picture, shown
@@ -22,7 +23,7 @@ from training.labels import LABELS, WITH_MASK, WITHOUT_MASK
 from training.progress import Progress, silent
 from training.splits import assign, classes_of
 
-__all__ = ["SPLITS", "SUFFIXES", "Box", "Picture", "prepare", "read_data"]
+__all__ = ["SPLITS", "SUFFIXES", "Box", "Picture", "check_folders", "prepare", "read_data"]
 
 _Layout = tuple[Callable[[Path], bool], Callable[[Path, str], Listing]]
 
@@ -49,14 +50,16 @@ def read_data(
     """The labelled pictures of several DATA folders, with their splits.
 
     Where all of them bring a split, nothing is opened but lists. Otherwise this is `prepare` without its report, so
-    that the same folders and seed always mean the same split.
+    that the same folders and seed always mean the same split. Pictures that are set aside are not among them.
 
     Args, errors: see `prepare`.
     """
-    pictures, _ = _listed(folders, sources, shares)
+    listed, _ = _listed(folders, sources, shares)
+    pictures = [picture for picture in listed if not picture.set_aside]
     splits = {picture.split for picture in pictures}
     if "" in splits or ("train" in splits and "val" not in splits):
-        return prepare(folders, seed=seed, limit=limit, sources=sources, shares=shares)[0]
+        whole, _ = prepare(folders, seed=seed, limit=limit, sources=sources, shares=shares)
+        return [picture for picture in whole if not picture.set_aside]
     pictures = [fitted(picture) for picture in pictures]
     if limit is not None:
         pictures = _limited(pictures, limit, seed)
@@ -64,14 +67,15 @@ def read_data(
     return pictures
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - what there is to choose, by name
     folders: Sequence[Path],
     *,
     seed: int = 0,
     limit: int | None = None,
     sources: Sequence[str] | None = None,
     shares: Mapping[str, float] | None = None,
-    min_face_px: float = MIN_FACE_PX,
+    image_size: int = IMAGE_SIZE,
+    divide: Callable[[Sequence[Picture]], list[str]] | None = None,
     progress: Progress = silent,
 ) -> tuple[list[Picture], DataReport]:
     """Read several DATA folders, open every picture once, group near-duplicates, and split what brings no split.
@@ -83,11 +87,13 @@ def prepare(
             chosen by the seed, for a quick first run.
         sources: only these; by default all. A pack has several, any other folder one of its own name.
         shares: how often pictures of a source are drawn in training, relative to 1.
-        min_face_px: narrower faces are counted as small.
+        image_size: side of the model's input in pixels, for the report.
+        divide: gives the checked pictures their splits; by default `training.splits.assign` with the seed.
         progress: told after every picture.
 
     Returns:
-        The usable pictures, each with split, group and size; and what there is to say about the data.
+        The usable pictures, each with split, group and size, at the end those that are set aside (none with `limit`);
+        and what there is to say about the data.
 
     Raises:
         InputError: a folder is missing, empty, damaged or of no known layout; a class is missing or has one picture
@@ -97,23 +103,31 @@ def prepare(
     pictures, notes = _listed(folders, sources, shares)
     if limit is not None:
         # What has no split yet keeps enough for the smallest side.
+        pictures = [picture for picture in pictures if not picture.set_aside]
         given = _limited([picture for picture in pictures if picture.split], limit, seed)
         pictures = given + _limited([picture for picture in pictures if not picture.split], limit * _SPARE, seed)
-    pictures, report = check(pictures, min_face_px=min_face_px, progress=progress)
+    pictures, report = check(pictures, image_size=image_size, progress=progress)
     _check_classes(pictures, folders)
-    splits = assign(pictures, seed=seed)
-    if any(picture.split not in {"", split} for picture, split in zip(pictures, splits, strict=True)):
+    aside = [picture for picture in pictures if picture.set_aside]
+    pictures = [picture for picture in pictures if not picture.set_aside]
+    splits = assign(pictures, seed=seed) if divide is None else divide(pictures)
+    if divide is None and any(
+        picture.split not in {"", split} for picture, split in zip(pictures, splits, strict=True)
+    ):
         notes.append("the given splits have no validation part: a ninth of the training pictures became one")
     pictures = [replace(picture, split=split) for picture, split in zip(pictures, splits, strict=True)]
     if limit is not None:
         pictures = _limited(pictures, limit, seed)
-    return pictures, counted(report, pictures, notes)
+    report = counted(report, pictures, notes)
+    return [*pictures, *aside], replace(
+        report, weights={name: share for name, share in (shares or {}).items() if share != 1.0}
+    )
 
 
 def _listed(
     folders: Sequence[Path], sources: Sequence[str] | None, shares: Mapping[str, float] | None
 ) -> tuple[list[Picture], list[str]]:
-    """The pictures of all folders as they are listed, of the wanted sources, with their weights; and notes."""
+    """The pictures of all folders as they are listed, of the wanted sources; and notes."""
     pictures: list[Picture] = []
     notes: list[str] = []
     for folder, source in zip(folders, _names(folders), strict=True):
@@ -132,8 +146,6 @@ def _listed(
             raise UsageError(f"the weight of {name} must be above 0, not {share:g}: leave a source out by --sources")
     if sources is not None:
         pictures = [picture for picture in pictures if picture.source in sources]
-    if shares:
-        pictures = [replace(picture, weight=shares.get(picture.source, 1.0)) for picture in pictures]
     _check_classes(pictures, folders)
     return pictures, notes
 
@@ -178,6 +190,21 @@ def _names(folders: Sequence[Path]) -> list[str]:
     Raises:
         InputError: a folder is missing or given twice.
     """
+    check_folders(folders)
+    real_folders = [folder.resolve() for folder in folders]
+    same = Counter(folder.name for folder in real_folders)
+    return [
+        shown(folder.name if same[folder.name] == 1 else f"{folder.parent.name}/{folder.name}") or "data"
+        for folder in real_folders
+    ]
+
+
+def check_folders(folders: Sequence[Path]) -> None:
+    """Make sure that the folders are there.
+
+    Raises:
+        InputError: a folder is missing or given twice.
+    """
     seen: set[Path] = set()
     for folder in folders:
         if not folder.is_dir():
@@ -187,12 +214,6 @@ def _names(folders: Sequence[Path]) -> list[str]:
         if (real := folder.resolve()) in seen:
             raise InputError(f"the folder {shown(folder)} is given twice: give it once")
         seen.add(real)
-    real_folders = [folder.resolve() for folder in folders]
-    same = Counter(folder.name for folder in real_folders)
-    return [
-        shown(folder.name if same[folder.name] == 1 else f"{folder.parent.name}/{folder.name}") or "data"
-        for folder in real_folders
-    ]
 
 
 def _check_classes(pictures: Sequence[Picture], folders: Sequence[Path]) -> None:

@@ -80,6 +80,8 @@ def assign(
 def folds(pictures: Sequence[Picture], count: int, *, seed: int) -> NDArray[np.int64]:
     """The fold of each picture, (N,) int64 from 0; a group is never parted. Given splits do not matter.
 
+    A picture that is set aside follows its group and has no say in where that goes.
+
     Args:
         pictures: in any order; the same pictures and seed give the same folds.
         count: how many folds, 2 or more.
@@ -91,19 +93,30 @@ def folds(pictures: Sequence[Picture], count: int, *, seed: int) -> NDArray[np.i
     """
     if count < 2:
         raise UsageError(f"the number of folds must be 2 or more, not {count}")
-    groups = _grouped(pictures)
+    judged = np.array([not picture.set_aside for picture in pictures], np.bool_)
+    groups = _grouped([picture for picture in pictures if not picture.set_aside])
     if len(groups.members) < count:
         raise InputError(f"{len(groups.members)} groups of pictures can't be parted into {count} folds: add pictures")
     sides = np.full(len(groups.members), _FREE)
     _deal(groups.counts, sides, np.full(count, 1.0 / count), np.random.default_rng(seed))
-    result = np.empty(len(pictures), np.int64)
+    dealt = np.empty(int(judged.sum()), np.int64)
     for members, side in zip(groups.members, sides, strict=True):
-        result[members] = side
+        dealt[members] = side
+    result = np.empty(len(pictures), np.int64)
+    result[judged] = dealt
+    fold_of = {picture.group: fold for picture, fold in zip(pictures, result.tolist(), strict=True)
+               if picture.group and not picture.set_aside}  # fmt: skip
+    for place in np.flatnonzero(~judged).tolist():
+        # No model of its fold may have seen a near-duplicate of it.
+        picture = pictures[place]
+        result[place] = fold_of.get(picture.group, sum(picture.path.name.encode()) % count)
     return result
 
 
 def classes_of(picture: Picture) -> tuple[int, ...]:
-    """The class of each labelled face of a picture, of a portrait its own."""
+    """The class of each labelled face of a picture, of a portrait its own; of one that is set aside none."""
+    if picture.set_aside:
+        return ()
     return picture.labels if picture.portrait is None else (picture.portrait,)
 
 

@@ -1,7 +1,7 @@
 """Out-of-fold predictions: kept in one file, and found again for the same faces when a network learns from them."""
 
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -9,17 +9,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier import LiteRtClassifier
-from storage.errors import InputError, SetupError
+from storage.errors import InputError
 from storage.files import replaced
 from training.augment import steady_views
 from training.cache import Crops
+from training.fold_notes import OOF_FILE, FoldsNote, fold_model, read_folds
 from training.labels import LABELS
 from training.progress import Progress, silent
 
-FILE_NAME: Final = "oof.npz"
 AT_ONCE: Final = 64
 """Faces whose views are in memory together."""
+
+UNKNOWN: Final = -1
+SEVERAL: Final = -2
 
 Key = tuple[str, str, str, int, float, float, int]
 """Source, picture's name, origin, label, width, detector's score, and how many with the same of all these came before."""
@@ -94,29 +96,53 @@ def soft_targets(folder: Path, crops: Crops, progress: Progress = silent) -> NDA
         (N, 4) float32 probabilities.
 
     Raises:
-        InputError: the folder is damaged, or knows none of the faces, so it is of other data.
+        InputError: the folder is damaged or not finished, a model in it is not the one that was trained, or it knows none
+            of the faces, so it is of other data.
         SetupError: a model in it is missing.
     """
-    found = read_out_of_fold(folder / FILE_NAME)
-    places = matched(found, crops)
-    if not (places >= 0).any():
+    note = read_folds(folder)
+    found = out_of_fold(folder, note)
+    folds = folds_of(found, crops)
+    if not (folds >= 0).any():
         raise InputError(
             f"the models in {folder} have judged none of the training faces: give them the same DATA folders"
         )
     soft = np.full((len(crops), len(LABELS)), np.nan, np.float32)
     done = 0
-    for fold in sorted(set(found.fold.tolist())):
-        judged = np.flatnonzero((places >= 0) & (found.fold[places] == fold))
-        if not len(judged):
-            continue
-        classifier = LiteRtClassifier(_model_of(folder, fold))
+    for fold in sorted(set(folds[folds >= 0].tolist())):
+        judged = np.flatnonzero(folds == fold)
+        classifier = fold_model(folder, note, fold)
         for start in range(0, len(judged), AT_ONCE):
             part = judged[start : start + AT_ONCE]
             views = np.concatenate([steady_views(crops.context[place], size=classifier.image_size) for place in part])
             soft[part] = classifier.classify(views).reshape(len(part), -1, len(LABELS)).mean(axis=1)
             done += len(part)
-            progress("teacher", done, int((places >= 0).sum()))
+            progress("teacher", done, int((folds >= 0).sum()))
     return soft
+
+
+def out_of_fold(folder: Path, note: FoldsNote) -> OutOfFold:
+    """What the models of a finished run say of the faces that they did not see.
+
+    Raises:
+        InputError: the file is damaged, or of another run than `note`.
+    """
+    found = read_out_of_fold(folder / OOF_FILE)
+    if len(found.temperatures) != note.folds or not ((found.fold >= 0) & (found.fold < note.folds)).all():
+        raise InputError(f"{folder / OOF_FILE} is not of the {note.folds} folds beside it: train with --folds again")
+    return found
+
+
+def folds_of(found: OutOfFold, crops: Crops | OutOfFold) -> NDArray[np.int64]:
+    """(N,) fold in `found` of each of N crops: `UNKNOWN` where it is not there, `SEVERAL` where faces of different folds
+    can't be told from it.
+    """
+    places = matched(found, crops)
+    folds_with: dict[tuple[object, ...], set[int]] = defaultdict(set)
+    for key, fold in zip(_keys(found), found.fold.tolist(), strict=True):
+        folds_with[key[:-1]].add(fold)
+    several = np.array([len(folds_with[key[:-1]]) > 1 for key in _keys(crops)], np.bool_)
+    return np.where(places < 0, UNKNOWN, np.where(several, SEVERAL, found.fold[places])).astype(np.int64)
 
 
 def matched(found: OutOfFold, crops: Crops | OutOfFold) -> NDArray[np.int64]:
@@ -127,13 +153,6 @@ def matched(found: OutOfFold, crops: Crops | OutOfFold) -> NDArray[np.int64]:
     """
     places = {key: place for place, key in enumerate(_keys(found))}
     return np.array([places.get(key, -1) for key in _keys(crops)], np.int64)
-
-
-def _model_of(folder: Path, fold: int) -> Path:
-    files = sorted((folder / f"fold-{fold}").glob("*.tflite"))
-    if not files:
-        raise SetupError(f"{folder / f'fold-{fold}'} holds no model: let the `--folds` run finish (`--resume`)")
-    return files[0]
 
 
 def _keys(faces: Crops | OutOfFold) -> list[Key]:

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from classify.classifier import FaceClassifier
+from classify.classifier import FaceClassifier, model_file
 from classify.crops import crop_faces
 from classify.views import classify_crop
 from infra.analysis import Analyzer, FaceReport, face_report, named
@@ -93,7 +93,9 @@ def explain(
         raise InputError(
             f"no face was found in {image}: give a picture with larger faces, or --crop if it already is a face"
         )
-    explained = _explained(classifier, settings.model, rgb, faces, label, margin=0.0 if crop else classifier.margin)
+    explained = _explained(
+        classifier, model_file(settings.model), rgb, faces, label, margin=0.0 if crop else classifier.margin
+    )
     _write(out, _drawn(rgb, explained))
     report = Explanation(shown(image), rgb.shape[1], rgb.shape[0], shown(out), explained)
     if json:

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from classify.labels_file import labels_path
 from detect.models import detector_model
 from infra.commands.options import Json
 from infra.console import emit, say
@@ -32,6 +33,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a trained model as .keras, SavedModel or LiteRT, proven equal on real faces first (needs `make setup-train`)."""
+    from training.export.card import card_place
     from training.export.formats import run_export
     from training.looking import DETECTOR
     from training.progress import Terminal
@@ -46,4 +48,7 @@ def export(
         emit(msgspec.json.encode(done, enc_hook=str).decode())
         return
     say(f"{done.path} ({done.bytes / 1e6:.2f} MB, {done.agreement:.1%} of its labels equal the trained model's)")
-    say(f"labels.json and MODEL.md are {'in it' if form == 'savedmodel' else 'beside it'}")
+    if form == "savedmodel":
+        say("labels.json and MODEL.md are in it")
+    else:
+        say(f"{labels_path(done.path).name} and {card_place(done.path).name} are beside it")

@@ -1,5 +1,6 @@
 """`maskwatch train` and `maskwatch evaluate`: the front door of the `training` room."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,11 +8,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
 from detect.models import detector_model
+from infra.commands.figures import show_data, show_evaluation
 from infra.commands.options import Json
-from infra.console import emit, messages, results, say
+from infra.console import emit, say
 from infra.settings import load_settings
 from storage.errors import StorageError, UsageError
 from training.backbones import BACKBONES
@@ -20,13 +21,11 @@ from training.commands import (
     EvaluateOptions,
     TrainOptions,
     TrainResult,
+    run_distilled,
     run_evaluate,
     run_folds,
     run_train,
 )
-from training.data_report import DataReport
-from training.evaluation import Evaluation
-from training.figures import Figure, Figures
 from training.progress import Terminal
 
 DEFAULTS = TrainOptions((), Path())
@@ -85,6 +84,9 @@ def train(
     teacher: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Learn also from what an earlier --folds run says of the faces.")
     ] = None,
+    distil: Annotated[
+        int, typer.Option(help="First train K folds in OUT/folds, then learn from them too: better, and takes longer.")
+    ] = 0,
     distil_share: Annotated[float, typer.Option(help="How much of a target is the teacher's.")] = DEFAULTS.distil_share,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = DEFAULTS.seed,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
@@ -116,9 +118,11 @@ def train(
         precision=precision,
         teacher=teacher,
         distil_share=distil_share,
+        distil=distil,
     )
+    run = run_distilled if distil else run_folds if folds else run_train
     with _interruptible(options):
-        result = (run_folds if folds else run_train)(options, Terminal(), on_data=show_data)
+        result = run(options, Terminal(), on_data=show_data)
     if json:
         emit(msgspec.json.encode(result, enc_hook=str).decode())
         return
@@ -130,16 +134,18 @@ def train(
         for note in result.notes:
             say(note)
         say(f"try it: maskwatch image photo.jpg --model {result.model}")
+        _next(out, result.model, data)
     else:
         show_evaluation(result.out_of_fold)
         say(f"{result.folds} models and what they say of the faces they did not see: {result.out}")
+        _next(out, result.out, data)
 
 
 def evaluate(
     model: Annotated[
         Path,
         typer.Argument(
-            help="A model file with labels.json beside it, or a folder of `train --folds`.", show_default=False
+            help="A model file with labels.json beside it, or the folder of a training.", show_default=False
         ),
     ],
     data: Data,
@@ -154,64 +160,18 @@ def evaluate(
     options = EvaluateOptions(
         model, tuple(data), split, out, detector=_detector_file(), seed=seed, limit=limit, sources=_names(sources)
     )
-    found = run_evaluate(options, Terminal())
+    found = run_evaluate(options, Terminal(), on_note=say)
     if json:
         emit(msgspec.json.encode(found, enc_hook=str).decode())
         return
     show_evaluation(found)
+    say("--out DIR leaves the report, with pictures" if out is None else f"the report is {out / 'report.html'}")
 
 
-def show_data(report: DataReport) -> None:
-    """Tell what the checks found in the pictures: counts by source and split, and warnings."""
-    labels = list(report.faces)
-    table = Table("source", "split", "pictures", *(label.replace("_", " ") for label in labels))
-    for part in report.parts:
-        table.add_row(part.source, part.split, str(part.pictures), *(str(part.faces.get(label, 0)) for label in labels))
-    table.add_row(
-        "all", "", str(report.pictures), *(f"{report.faces[each]} ({report.balance[each]:.0%})" for each in labels)
-    )
-    messages.print(table)
-    for warning in report.warnings:
-        say(f"note: {warning}")
-
-
-def show_evaluation(found: Evaluation) -> None:
-    """Print figures for people, each with its 95 % interval and the number of faces it rests on."""
-    results.print(f"{found.model} on {found.split}: faces of {found.min_face_px:g} px and more", markup=False)
-    table = Table("faces", "number", "accuracy", "balanced", "mask or not", "calibration error")
-    for name, figures in _rows(found):
-        error = "" if figures.calibration_error is None else f"{figures.calibration_error:.3f}"
-        row = [_text(each) for each in (figures.accuracy, figures.balanced_accuracy, figures.two_class_accuracy)]
-        table.add_row(name, str(figures.faces), *row, error)
-    results.print(table)
-    classes = Table("label", "precision", "recall", "F1")
-    for label, figure in found.report.overall.classes.items():
-        classes.add_row(label, _text(figure.precision), _text(figure.recall), _text(figure.f1))
-    results.print(classes)
-    if found.detection:
-        bands = Table("face width", "recall", "precision")
-        for band in found.detection:
-            bands.add_row(band.width, _text(band.recall), _text(band.precision))
-        results.print(bands)
-    alarms = found.report.false_alarms
-    results.print(
-        f"false alarms rejected: {_text(alarms.rejected)}; true faces lost: {_text(alarms.faces_lost)}", markup=False
-    )
-    results.print(
-        f"{found.ms_per_face_1:.2f} ms a face alone, {found.ms_per_face_32:.2f} ms in a batch of 32", markup=False
-    )
-
-
-def _rows(found: Evaluation) -> list[tuple[str, Figures]]:
-    report = found.report
-    parts = {**report.by_width, **report.by_source, **report.groups}
-    return [("all", report.overall), *((name, figures) for name, figures in parts.items() if figures.faces)]
-
-
-def _text(figure: Figure) -> str:
-    if figure.value is None or figure.low is None or figure.high is None:
-        return "-"
-    return f"{figure.value:.3f} ({figure.low:.3f}-{figure.high:.3f})"
+def _next(out: Path, model: Path, data: list[Path]) -> None:
+    """Name what was left, and what is to be done with it."""
+    say(f"the report is {out / 'report.html'}")
+    say(f"measure it: {shlex.join(['maskwatch', 'evaluate', str(model), *map(str, data)])}")
 
 
 @contextmanager
@@ -232,7 +192,9 @@ def _interruptible(options: TrainOptions) -> Iterator[None]:
 def _kept(options: TrainOptions) -> str:
     found = _checkpoints(options.out)
     if not found:
-        return f"no epoch is done yet; the faces that were cut out are kept in {options.out}"
+        if any(options.out.glob("crops-*.npz")) or any(options.out.glob("folds/crops-*.npz")):
+            return f"no epoch is done yet; the faces that were cut out are kept in {options.out}"
+        return "nothing was written yet"
     return f"every finished epoch is kept in {found[-1]}: the same command with --resume goes on from there"
 
 
@@ -243,7 +205,12 @@ def _checkpoints(out: Path) -> list[Path]:
 
 
 def _names(listed: str | None) -> tuple[str, ...] | None:
-    return None if listed is None else tuple(name.strip() for name in listed.split(",") if name.strip())
+    if listed is None:
+        return None
+    names = tuple(name.strip() for name in listed.split(",") if name.strip())
+    if not names:
+        raise UsageError("--sources names no source: leave it out to take all of them")
+    return names
 
 
 def _shares(given: list[str]) -> dict[str, float]:

@@ -1,20 +1,30 @@
 """`maskwatch evaluate`: the figures of a model, or of all models of a `--folds` folder, on labelled data."""
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from classify.classifier import model_file
 from storage.errors import InputError, UsageError
 from training import looking
 from training.cache import Cut, cut_crops
-from training.commands.folds import FOLDS_FILE, FoldsNote, fold_parts
+from training.commands.options import check_out
 from training.commands.reporting import Told, as_table, leave_report
 from training.detection import measure_detection
 from training.evaluation import Evaluation, evaluate, pooled
+from training.fold_notes import fold_model, is_finished, read_folds
+from training.kept_split import TRAINED, Split, keys_of, read_split, settled
 from training.pictures import SPLITS, Picture, prepare
 from training.progress import Progress, silent
+from training.seeds import check_seed
+from training.teacher import SEVERAL, UNKNOWN, folds_of, out_of_fold
+
+OnNote = Callable[[str], None]
+"""Called with a sentence about the figures that are to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +32,7 @@ class EvaluateOptions:
     """What `maskwatch evaluate` takes.
 
     Attributes:
-        model: a model file with its `labels.json`, or a folder that `maskwatch train --folds K` left.
+        model: a model file with its `labels.json`, or a folder that `maskwatch train` left, with `--folds K` too.
         data: packs, or folders of any layout that `training.pictures` reads.
         split: `train`, `val`, `test` or `all`; a folds folder is always measured out of fold.
         out: folder for the report, if wanted.
@@ -42,34 +52,52 @@ class EvaluateOptions:
     sources: tuple[str, ...] | None = None
 
 
-def run_evaluate(options: EvaluateOptions, progress: Progress = silent) -> Evaluation:
+def run_evaluate(options: EvaluateOptions, progress: Progress = silent, *, on_note: OnNote | None = None) -> Evaluation:
     """Measure a model on labelled data; a LiteRT one needs no TensorFlow.
+
+    Where a `split.json` lies beside the model, that says which pictures the model was trained on: none of them counts for
+    `test`, those that it knows keep their split, and others that bring none are for `test`.
 
     Args:
         options: what `maskwatch evaluate` takes.
         progress: told after every picture.
+        on_note: called with a sentence for whoever reads the figures.
 
     Raises:
-        UsageError: there is no such split.
-        InputError: the data or the model can't be used.
+        UsageError: there is no such split, a number is out of range, or `out` is a folder of pictures.
+        InputError: the data or the model can't be used, or a folder's models were not trained on the data.
         SetupError: the model or the detector is missing.
         StorageError: `out` can't be written.
     """
     if options.split not in {*SPLITS, "all"}:
         raise UsageError(f"there is no split {options.split!r}: choose one of {', '.join(SPLITS)} or all")
-    return (_out_of_fold if options.model.is_dir() else _one)(options, progress)
+    check_seed(options.seed)
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit must be 1 or more, not {options.limit}")
+    if options.out is not None:
+        check_out(options.data, options.out)
+    if options.model.is_dir() and (is_finished(options.model) or any(options.model.glob("fold-*"))):
+        return _out_of_fold(options, progress, on_note)
+    return _one(replace(options, model=model_file(options.model)), progress, on_note)
 
 
-def _one(options: EvaluateOptions, progress: Progress) -> Evaluation:
+def _one(options: EvaluateOptions, progress: Progress, on_note: OnNote | None) -> Evaluation:
     from classify.classifier import load_model
 
     classifier = load_model(options.model)
+    known = read_split(options.model.parent)
     whole, data = prepare(
-        options.data, seed=options.seed, limit=options.limit, sources=options.sources, progress=progress
-    )
+        options.data, seed=options.seed, limit=options.limit, sources=options.sources,
+        divide=None if known is None else settled(known), image_size=classifier.image_size, progress=progress,
+    )  # fmt: skip
     pictures = [picture for picture in whole if options.split in {picture.split, "all"}]
     if not pictures:
         raise InputError(f"no picture is in the split {options.split}: choose another, or all")
+    facts = {}
+    if options.split == "all" and known is not None:
+        facts["pictures"] = _trained_on(pictures, known)
+        if on_note is not None:
+            on_note(facts["pictures"])
     stage = f"faces of {options.split}"
     cut = _cut(pictures, options, classifier.image_size, progress, stage)
     found, crops, probabilities = evaluate(classifier, cut, options.split, file=options.model)
@@ -77,35 +105,74 @@ def _one(options: EvaluateOptions, progress: Progress) -> Evaluation:
         with closing(looking.running_looker(options.data, options.detector)) as looker:
             found = replace(found, detection=measure_detection(pictures, looker, classifier, progress))
     if options.out is not None:
-        told = Told(f"{classifier.name} on {options.split}", data=data, options=as_table(options))
+        told = Told(f"{classifier.name} on {options.split}", facts, data=data, options=as_table(options))
         measured = (found, crops, probabilities)
         leave_report(options.out, measured, told, classifier=classifier, file=options.model)
     return found
 
 
-def _out_of_fold(options: EvaluateOptions, progress: Progress) -> Evaluation:
-    """All models of a folds folder, each on the pictures that it did not see."""
-    from classify.classifier import LiteRtClassifier
+def _trained_on(pictures: list[Picture], known: dict[str, Split]) -> str:
+    count = sum(known.get(key) in TRAINED for key in keys_of(pictures))
+    return (
+        f"the model was trained on {count} of these {len(pictures)} pictures, so that the figures are better than on new "
+        "ones: take --split test for those"
+        if count
+        else f"the model was trained on none of these {len(pictures)} pictures"
+    )
 
-    path = options.model / FOLDS_FILE
-    try:
-        note = msgspec.json.decode(path.read_bytes(), type=FoldsNote)
-    except (OSError, msgspec.MsgspecError) as error:
+
+def _out_of_fold(options: EvaluateOptions, progress: Progress, on_note: OnNote | None) -> Evaluation:
+    """All models of a folds folder, each on the faces that it did not see, by what the run noted of each face."""
+    note = read_folds(options.model)
+    judged = out_of_fold(options.model, note)
+    known = read_split(options.model)
+    # Beyond what the run knows a limited one has left pictures out; a whole one has not seen them, which is told.
+    other = "train" if note.limit is None else "test"
+    pictures, data = prepare(
+        options.data, seed=note.seed, limit=note.limit, sources=note.sources,
+        divide=None if known is None else settled(known, other=other), image_size=note.image_size, progress=progress,
+    )  # fmt: skip
+    pool = [picture for picture in pictures if picture.split in TRAINED]
+    if not pool:
         raise InputError(
-            f"{options.model} is not a folder that `maskwatch train --folds K` has finished ({error}): name a model file"
-        ) from error
-    pictures, data = prepare(options.data, seed=note.seed, limit=note.limit, sources=note.sources, progress=progress)
-    parts, unreadable = [], 0
-    for name, members in fold_parts(pictures, note.folds, note.seed).items():
-        classifier = LiteRtClassifier(options.model / name / note.model)
-        cut = _cut(members, options, note.image_size, progress, f"faces of {name}")
-        parts.append((cut.crops, classifier.classify(cut.crops.exact)))
-        unreadable += len(cut.unreadable)
-    measured = pooled(parts, unreadable=unreadable)
+            f"the models in {options.model} were trained on none of the pictures: give the same DATA folders"
+        )
+    cut = _cut(pool, options, note.image_size, progress, "faces")
+    folds = folds_of(judged, cut.crops)
+    if unknown := int((folds == UNKNOWN).sum()):
+        raise InputError(
+            f"{unknown} of {len(folds)} faces are not those that the models in {options.model} were trained on, so which of "
+            "them has not seen their pictures is not known: give the very DATA folders, or name one model file"
+        )
+    several = int((folds == SEVERAL).sum())
+    if several and on_note is not None:
+        on_note(f"{several} faces are left out: faces in different folds can't be told from them")
+    parts, unclear = [], []
+    without_label = _unclear_folds(cut, folds)
+    for fold in sorted(set(folds[folds >= 0].tolist())):
+        crops, classifier = cut.crops.chosen(folds == fold), fold_model(options.model, note, fold)
+        parts.append((crops, classifier.classify(crops.exact)))
+        if cut.unclear is not None and (without_label == fold).any():
+            left = cut.unclear.chosen(without_label == fold)
+            unclear.append((left, classifier.classify(left.exact)))
+    measured = pooled(parts, unreadable=len(cut.unreadable), unclear=unclear)
     if options.out is not None:
         told = Told(f"Out-of-fold figures of {options.model.name}", data=data, options=as_table(options))
         leave_report(options.out, measured, told)
     return measured[0]
+
+
+def _unclear_folds(cut: Cut, folds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The fold of each face whose label nobody can tell: that of its picture's other faces.
+
+    A picture without others was in no training, so any model will do.
+    """
+    if cut.unclear is None:
+        return np.empty(0, np.int64)
+    crops = cut.crops
+    fold_of = dict(zip(zip(crops.sources.tolist(), crops.names.tolist(), strict=True), folds.tolist(), strict=True))
+    pictures = zip(cut.unclear.sources.tolist(), cut.unclear.names.tolist(), strict=True)
+    return np.array([max(0, fold_of.get(picture, 0)) for picture in pictures], np.int64)
 
 
 def _cut(pictures: list[Picture], options: EvaluateOptions, size: int, progress: Progress, stage: str) -> Cut:

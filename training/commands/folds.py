@@ -1,69 +1,46 @@
 """`maskwatch train --folds K`: K networks, each measured on the faces of the pictures that it did not see.
 
-No choice is made with the faces that are measured on: each network is the average at the end of its last epoch, and its
-temperature is fitted on what the other networks say of the other folds.
+Each network is the average at the end of its last epoch, and its temperature is fitted on what the other networks say of
+the other folds. Network, epochs and rates are fixed beforehand and chosen on no fold; but some constants (`PRIOR_SHARE` in
+`training.calibration`, `INCORRECT_BONUS` in `training.batches`) were once chosen on the pack's `val`, which is in the pool.
+
+That temperature is in the `labels.json` of each fold, which is what the running system, `evaluate` and `--teacher` go by. It
+is known when all folds are done; the file's own output `probabilities` keeps the temperature 1, as its sum is noted then.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import numpy as np
 
+from classify.classifier import LiteRtClassifier
+from classify.labels_file import labels_path
 from storage.errors import InputError
 from storage.files import write_bytes
 from training.cache import Crops, Cut
 from training.calibration import fit_temperature
-from training.checkpoint import Epoch, data_key
+from training.checkpoint import data_key
 from training.commands.material import check_classes, cut_parts, for_validation, joined, prepared
 from training.commands.one import FILE_NAME, Plan, Trained, hard, plan_of, train_one
 from training.commands.options import TrainOptions
 from training.commands.reporting import OnData, Told, as_table, json_bytes, leave_report
 from training.commands.train import begin, teacher_of
 from training.data_report import DataReport
-from training.evaluation import MIN_FACE_PX, Evaluation, Measured, pooled
+from training.evaluation import MIN_FACE_PX, Evaluation, Measured, pooled, unclear_judged
 from training.export import litert_outputs
+from training.export.check import FOLD_AGREEMENT
 from training.figures import softmax
+from training.fold_notes import DONE_FILE, FOLDS_FILE, OOF_FILE, FoldNote, FoldsNote, fold_folder, read_fold, unfinish
+from training.kept_split import TRAINED, keys_of, write_split
 from training.lesson import Lesson, Watch
 from training.network import in_columns, keras_module
 from training.pictures import Picture
 from training.progress import Progress, RunClock, silent
 from training.splits import folds
-from training.teacher import FILE_NAME as OOF_FILE
 from training.teacher import OutOfFold, write_out_of_fold
 from training.tensorboard import Scalars
-
-DONE_FILE: Final = "fold.json"
-FOLDS_FILE: Final = "folds.json"
-
-
-class FoldNote(msgspec.Struct, frozen=True):
-    """Written when a fold is finished, so that a run that goes on does not repeat it.
-
-    Attributes:
-        key: of the network, the options and the crops.
-        sha256: of the model file.
-        agreement: share of the held-out faces on which the file gives the trained network's label.
-        history: the epochs.
-    """
-
-    key: str
-    sha256: str
-    agreement: float
-    history: tuple[Epoch, ...]
-
-
-class FoldsNote(msgspec.Struct, frozen=True):
-    """How the data was divided, for `maskwatch evaluate` on the folder."""
-
-    folds: int
-    seed: int
-    limit: int | None
-    sources: tuple[str, ...] | None
-    image_size: int
-    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +69,9 @@ class FoldsResult:
 def run_folds(options: TrainOptions, progress: Progress = silent, *, on_data: OnData | None = None) -> FoldsResult:
     """Train `options.folds` networks over the `train` and `val` pictures and measure them on what they did not see.
 
-    `options.out` receives `fold-0`, `fold-1`, ... with what `run_train` leaves, `oof.npz`, `folds.json` and the report.
-    With `options.resume` finished folds are kept and the one that was interrupted goes on.
+    `options.out` receives `fold-0`, `fold-1`, ... with what `run_train` leaves, `split.json`, the report, and at the very
+    end `oof.npz` and `folds.json`, which are removed before a model changes: a folder without them has not finished. With
+    `options.resume` finished folds are kept and the one that was interrupted goes on.
 
     Args:
         options: what `maskwatch train` takes.
@@ -108,14 +86,14 @@ def run_folds(options: TrainOptions, progress: Progress = silent, *, on_data: On
     pictures, data = prepared(options, progress)
     if on_data is not None:
         on_data(data)
-    cuts = cut_parts(fold_parts(pictures, options.folds, options.seed), options, progress)
+    parts = fold_parts(pictures, options.folds, options.seed)
+    cuts = cut_parts(parts, options, progress)
     held = [cut.crops for cut in cuts.values()]
     everything = joined(held)
     check_classes(training=everything)
-    plan = plan_of(options, everything, policy)
+    plan = replace(plan_of(options, everything, policy), min_agreement=FOLD_AGREEMENT)
     name = FILE_NAME.format(options.backbone, options.image_size)
-    note = FoldsNote(options.folds, options.seed, options.limit, options.sources, options.image_size, name)
-    write_bytes(options.out / FOLDS_FILE, json_bytes(note))
+    keys = keys_of(pictures)
     clock = RunClock(options.folds)
     notes = []
     for fold in range(options.folds):
@@ -123,12 +101,14 @@ def run_folds(options: TrainOptions, progress: Progress = silent, *, on_data: On
         train = joined([crops for place, crops in enumerate(held) if place != fold])
         lesson = Lesson(train, for_validation(held[fold]), teacher_of(options, train, progress))
         staged = _staged(progress, f"fold {fold + 1}/{options.folds}")
-        notes.append(_fold(plan, lesson, options.out / f"fold-{fold}", staged, clock))
+        notes.append(_fold(plan, lesson, options.out, fold, Watch(staged, clock=clock)))
+        held_out = {picture.path for picture in parts[f"fold-{fold}"]}
+        splits = ["train" if its.split in TRAINED and its.path not in held_out else "test" for its in pictures]
+        write_split(fold_folder(options.out, fold), keys, splits)
     found = _pool(plan, held, options.out, name)
-    write_out_of_fold(options.out / OOF_FILE, found)
     for fold, temperature in enumerate(found.temperatures.tolist()):
-        _set_temperature(options.out / f"fold-{fold}" / "labels.json", temperature)
-    measured = measure(found, cuts)
+        _set_temperature(labels_path(fold_folder(options.out, fold) / name), temperature)
+    measured = measure(options.out, found, cuts, name)
     result = FoldsResult(
         options.out, options.folds, tuple(found.temperatures.tolist()), tuple(each.agreement for each in notes),
         round(time.monotonic() - started, 1), measured[0], data,
@@ -144,6 +124,10 @@ def run_folds(options: TrainOptions, progress: Progress = silent, *, on_data: On
     # One curve for all: the first fold's.
     told = Told(f"Out-of-fold figures of {Path(name).stem}", facts, data, as_table(options), notes[0].history)
     leave_report(options.out, measured, told)
+    write_split(options.out, keys, [picture.split for picture in pictures])
+    write_out_of_fold(options.out / OOF_FILE, found)
+    note = FoldsNote(options.folds, options.seed, options.limit, options.sources, options.image_size, name)
+    write_bytes(options.out / FOLDS_FILE, json_bytes(note))
     return result
 
 
@@ -157,30 +141,35 @@ def fold_parts(pictures: list[Picture], count: int, seed: int) -> dict[str, list
     }
 
 
-def measure(found: OutOfFold, cuts: dict[str, Cut]) -> Measured:
+def measure(folder: Path, found: OutOfFold, cuts: dict[str, Cut], name: str) -> Measured:
     """Figures over all folds, from the probabilities that `found` has of the crops of each."""
     parts = [(cut.crops, found.probabilities[found.fold == fold]) for fold, cut in enumerate(cuts.values())]
-    return pooled(parts, unreadable=sum(len(cut.unreadable) for cut in cuts.values()))
+    unclear = [
+        judged
+        for fold, cut in enumerate(cuts.values())
+        if cut.unclear is not None
+        for judged in unclear_judged(LiteRtClassifier(fold_folder(folder, fold) / name), cut)
+    ]
+    return pooled(parts, unreadable=sum(len(cut.unreadable) for cut in cuts.values()), unclear=unclear)
 
 
-def _fold(plan: Plan, lesson: Lesson, out: Path, progress: Progress, clock: RunClock) -> FoldNote:
+def _fold(plan: Plan, lesson: Lesson, folder: Path, fold: int, watch: Watch) -> FoldNote:
     """Train one fold, unless that is done."""
     key = f"{plan.network}; {plan.fit}; {plan.start}; {data_key(lesson.train, lesson.soft)}"
+    out = fold_folder(folder, fold)
     done = out / DONE_FILE
     if plan.resume and done.is_file():
-        try:
-            note = msgspec.json.decode(done.read_bytes(), type=FoldNote)
-        except (OSError, msgspec.MsgspecError) as error:
-            raise InputError(f"{done} is damaged ({error}): remove {out} to train this fold again") from error
+        note = read_fold(folder, fold)
         if note.key != key:
             raise InputError(
                 f"{out} is finished, but with other options or data: repeat them, or train without --resume into "
                 "another folder"
             )
         return note
+    unfinish(folder)
     done.unlink(missing_ok=True)
     with Scalars(out / "tensorboard") as scalars:
-        trained = train_one(plan, lesson, out, Watch(progress, scalars, clock), calibrate=False)
+        trained = train_one(plan, lesson, out, replace(watch, scalars=scalars), calibrate=False)
     note = _noted(key, trained)
     write_bytes(done, json_bytes(note))
     keras_module().utils.clear_session()
@@ -195,8 +184,6 @@ def _staged(progress: Progress, part: str) -> Progress:
 
 
 def _noted(key: str, trained: Trained) -> FoldNote:
-    from classify.classifier import LiteRtClassifier
-
     sha256 = LiteRtClassifier(trained.exported.path).sha256
     return FoldNote(key, sha256, trained.exported.agreement, trained.fitted.history)
 
@@ -204,7 +191,7 @@ def _noted(key: str, trained: Trained) -> FoldNote:
 def _pool(plan: Plan, held: list[Crops], out: Path, name: str) -> OutOfFold:
     """What each fold's 8-bit model says of its own held-out faces, with temperatures from the other folds."""
     parts = [
-        in_columns(litert_outputs((out / f"fold-{fold}" / name).read_bytes(), crops.exact)[0], plan.network.labels)
+        in_columns(litert_outputs((fold_folder(out, fold) / name).read_bytes(), crops.exact)[0], plan.network.labels)
         for fold, crops in enumerate(held)
     ]
     logits, faces = np.concatenate(parts), joined(held)

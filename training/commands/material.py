@@ -1,19 +1,16 @@
 """From DATA folders to the crops that are trained on."""
 
-from collections.abc import Sequence
-from dataclasses import fields
-
-import numpy as np
-
 from storage.errors import InputError
 from training import looking
-from training.cache import Crops, Cut
+from training.cache import Crops, Cut, joined
 from training.commands.options import TrainOptions
 from training.data_report import DataReport
 from training.evaluation import MIN_FACE_PX
 from training.labels import LABELS
 from training.pictures import Picture, prepare
 from training.progress import Progress
+
+__all__ = ["check_classes", "cut_parts", "for_validation", "joined", "labels_of", "prepared"]
 
 
 def prepared(options: TrainOptions, progress: Progress) -> tuple[list[Picture], DataReport]:
@@ -28,6 +25,7 @@ def prepared(options: TrainOptions, progress: Progress) -> tuple[list[Picture], 
         limit=options.limit,
         sources=options.sources,
         shares=options.shares,
+        image_size=options.image_size,
         progress=progress,
     )
 
@@ -48,15 +46,6 @@ def cut_parts(parts: dict[str, list[Picture]], options: TrainOptions, progress: 
         }
     finally:
         looker.close()
-
-
-def joined(parts: Sequence[Crops]) -> Crops:
-    """Crops to train on, one part after the other; without `exact`, which training does not need."""
-    arrays = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Crops)[2:]}
-    size = parts[0].exact.shape[1]
-    return Crops(
-        [context for part in parts for context in part.context], np.empty((0, size, size, 3), np.uint8), **arrays
-    )
 
 
 def labels_of(crops: Crops) -> tuple[str, ...]:

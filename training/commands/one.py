@@ -13,8 +13,9 @@ from training.calibration import fit_temperature, prior_shift
 from training.checkpoint import FitOptions, Network
 from training.commands.material import labels_of
 from training.commands.options import TrainOptions, fit_options, start_weights
-from training.export import Exported, export_litert
-from training.export.check import MANY_FACES
+from training.export import Exported, convert_int8, export_litert, litert_outputs
+from training.export.check import MANY_FACES, MIN_AGREEMENT
+from training.export.labels import lend_labels
 from training.fit import Trainer, predict
 from training.labels import LABELS, NO_FACE
 from training.lesson import Fitted, Lesson, Watch
@@ -34,6 +35,7 @@ class Plan:
         resume: go on from checkpoints.
         quick: a run on a few pictures (`--limit`): its network is unsure of most faces, so that rounding to 8 bits
             tips many over, and only those that it is sure of tell whether the export is right.
+        min_agreement: share of faces that must get the trained network's label from the exported file.
     """
 
     network: Network
@@ -41,6 +43,7 @@ class Plan:
     fit: FitOptions
     resume: bool
     quick: bool = False
+    min_agreement: float = MIN_AGREEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def train_one(plan: Plan, lesson: Lesson, out: Path, watch: Watch, *, calibrate:
         lesson: on what.
         out: folder.
         watch: told how it goes.
-        calibrate: fit the temperature on `lesson.val`; otherwise it is 1.
+        calibrate: fit the temperature on what the 8-bit file says of `lesson.val`; otherwise it is 1.
 
     Raises:
         InputError: the checkpoint or the start weights are of something else.
@@ -94,22 +97,31 @@ def train_one(plan: Plan, lesson: Lesson, out: Path, watch: Watch, *, calibrate:
     with replaced(out / "model.keras") as temporary:
         model.save(temporary)
     known = val.chosen(np.isin(val.labels, [LABELS.index(label) for label in network.labels]))
-    logits = predict(logits_model(model), known.exact)
-    chosen = hard(known)
-    columns = {LABELS.index(label): place for place, label in enumerate(network.labels)}
-    places = np.array([columns[label] for label in known.labels.tolist()], np.int64)
-    temperature = fit_temperature(logits[chosen], places[chosen]) if calibrate else 1.0
+    ranges = _plain(train, network.image_size, plan.fit.seed)
+    converted = convert_int8(model, ranges)
+    # Of the file that is used, not of the network: rounding to 8 bits changes how sure it is.
+    temperature = _temperature(converted, known, network.labels) if calibrate else 1.0
     faces = np.flatnonzero(known.labels != NO_FACE)
     if plan.quick:
         # Of fewer than that the export counts only those that the network is sure of.
         faces = faces[:: -(-len(faces) // (MANY_FACES - 1)) or 1]
     name = FILE_NAME.format(network.backbone, network.image_size)
     exported = export_litert(
-        model, out / name, crops=_plain(train, network.image_size, plan.fit.seed), faces=known.exact[faces],
-        keras_logits=logits[faces], name=Path(name).stem, temperature=temperature, labels=network.labels,
-        rejects_false_alarms=LABELS[NO_FACE] in network.labels,
+        model, out / name, crops=ranges, faces=known.exact[faces],
+        keras_logits=predict(logits_model(model), known.exact[faces]), name=Path(name).stem, temperature=temperature,
+        labels=network.labels, rejects_false_alarms=LABELS[NO_FACE] in network.labels, converted=converted,
+        min_agreement=plan.min_agreement,
     )  # fmt: skip
+    lend_labels(exported.path, out / "model.keras")
     return Trained(exported, fitted, temperature)
+
+
+def _temperature(converted: bytes, val: Crops, labels: tuple[str, ...]) -> float:
+    """The temperature of a converted file with outputs for `labels`, fitted on faces of these labels."""
+    chosen = val.chosen(hard(val))
+    columns = {LABELS.index(label): place for place, label in enumerate(labels)}
+    places = np.array([columns[label] for label in chosen.labels.tolist()], np.int64)
+    return fit_temperature(litert_outputs(converted, chosen.exact)[0], places)
 
 
 def _build(network: Network, start: Path | str | None, policy: str) -> Any:

@@ -1,5 +1,6 @@
 """What `maskwatch train` takes, checked before any work."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,8 @@ from storage.errors import SetupError, UsageError
 from training.backbones import backbone_of
 from training.checkpoint import OPTIMIZERS, FitOptions
 from training.devices import PRECISIONS
+from training.fold_notes import is_finished
+from training.seeds import check_seed
 
 FINE_TUNING_RATE: Final = 4e-4
 SCRATCH_RATE: Final = 2e-3
@@ -50,6 +53,7 @@ class TrainOptions:
         precision: one of `PRECISIONS`.
         teacher: folder of an earlier `folds` training whose out-of-fold probabilities are learnt from.
         distil_share: how much of a target is the teacher's, where it has seen the face.
+        distil: first train this many folds in `out/folds`, and take them as the teacher; 0 does without.
     """
 
     data: tuple[Path, ...]
@@ -75,6 +79,7 @@ class TrainOptions:
     precision: str = "auto"
     teacher: Path | None = None
     distil_share: float = 0.5
+    distil: int = 0
 
 
 def check(options: TrainOptions) -> None:
@@ -100,10 +105,9 @@ def check(options: TrainOptions) -> None:
     for name, value, low, high in limits:
         if value is not None and not low <= value <= high:
             raise UsageError(f"{name} must be from {low:g} to {high:g}, not {value:g}")
-    if options.folds and not 2 <= options.folds <= MAX_FOLDS:
-        raise UsageError(f"--folds must be from 2 to {MAX_FOLDS}, not {options.folds}")
-    if options.folds and options.patience:
-        raise UsageError("--patience would choose by the very faces that --folds measures on: leave one of them out")
+    check_seed(options.seed)
+    check_out(options.data, options.out)
+    _check_folds(options)
     for name, chosen, known in (
         ("--optimizer", options.optimizer, OPTIMIZERS),
         ("--precision", options.precision, PRECISIONS),
@@ -112,10 +116,32 @@ def check(options: TrainOptions) -> None:
             raise UsageError(f"{name} must be one of {', '.join(known)}, not {chosen}")
     if options.weights is not None and not options.weights.is_file():
         raise SetupError(f"there are no start weights at {options.weights}: name an existing file, or leave it out")
-    if options.teacher is not None and not (options.teacher / "oof.npz").is_file():
+    if options.teacher is not None and not is_finished(options.teacher):
         raise SetupError(
-            f"there is no oof.npz in {options.teacher}: name a folder that `maskwatch train ... --folds K` has finished"
+            f"`maskwatch train ... --folds K` has not finished in {options.teacher}, which lacks folds.json or oof.npz: "
+            "repeat it with --resume, or name another folder"
         )
+
+
+def check_out(data: Sequence[Path], out: Path) -> None:
+    """Refuse to write among the pictures.
+
+    Raises:
+        UsageError: `out` is one of the `data` folders.
+    """
+    if out.absolute().resolve() in {folder.absolute().resolve() for folder in data}:
+        raise UsageError(f"--out {out} is the folder of the pictures: choose a folder outside the pictures")
+
+
+def _check_folds(options: TrainOptions) -> None:
+    if options.folds and not 2 <= options.folds <= MAX_FOLDS:
+        raise UsageError(f"--folds must be from 2 to {MAX_FOLDS}, not {options.folds}")
+    if options.distil and not 2 <= options.distil <= MAX_FOLDS:
+        raise UsageError(f"--distil must be from 2 to {MAX_FOLDS}, not {options.distil}")
+    if options.distil and (options.folds or options.teacher is not None):
+        raise UsageError("--distil trains its own folds and learns from them: leave --folds and --teacher out")
+    if options.folds and options.patience:
+        raise UsageError("--patience would choose by the very faces that --folds measures on: leave one of them out")
 
 
 def start_weights(options: TrainOptions) -> Path | str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from classify.classifier import LiteRtClassifier
-from storage.files import make_folder
+from storage.files import check_folder
 from training.backbones import backbone_of
 from training.cache import Crops
 from training.commands.material import check_classes, cut_parts, for_validation, prepared
@@ -15,8 +15,11 @@ from training.commands.options import TrainOptions, check, start_weights
 from training.commands.reporting import OnData, Told, as_table, leave_report
 from training.data_report import DataReport
 from training.evaluation import Evaluation, evaluate
+from training.export.card import card_place, write_card
+from training.kept_split import keys_of, write_split
 from training.lesson import Lesson, Watch
 from training.network import build, keras_module
+from training.pictures import check_folders
 from training.progress import Progress, RunClock, silent
 from training.teacher import soft_targets
 from training.tensorboard import Scalars
@@ -54,8 +57,9 @@ class TrainResult:
 def run_train(options: TrainOptions, progress: Progress = silent, *, on_data: OnData | None = None) -> TrainResult:
     """Train, choose the epoch on `val`, calibrate, export and report.
 
-    `options.out` receives `checkpoint.npz`, `model.keras`, the `.tflite` file with `labels.json`, `report.html` and
-    `report.json` (what went in and came out), `tensorboard/`, and the cached crops.
+    `options.out` receives `checkpoint.npz`, `model.keras`, the `.tflite` file with `labels.json`, `split.json` (which
+    pictures it was trained on), `report.html` and `report.json` (what went in and came out), `tensorboard/`, and the
+    cached crops.
 
     Args:
         options: what `maskwatch train` takes.
@@ -81,6 +85,7 @@ def run_train(options: TrainOptions, progress: Progress = silent, *, on_data: On
     lesson = Lesson(train, val, teacher_of(options, train, progress))
     with Scalars(options.out / "tensorboard") as scalars:
         trained = train_one(plan, lesson, options.out, Watch(progress, scalars, RunClock()))
+    write_split(options.out, keys_of(pictures), [picture.split for picture in pictures])
     path = trained.exported.path
     classifier = LiteRtClassifier(path)
     measured = evaluate(classifier, cuts["val"], "val", file=path)
@@ -93,6 +98,7 @@ def run_train(options: TrainOptions, progress: Progress = silent, *, on_data: On
     facts = {
         "network": str(plan.network),
         "model file": path.name,
+        "model card": card_place(path).name,
         "labels equal to the trained network's": result.agreement,
         "temperature": result.temperature,
         "chosen epoch": result.best_epoch,
@@ -102,17 +108,19 @@ def run_train(options: TrainOptions, progress: Progress = silent, *, on_data: On
     }
     told = Told(f"Training of {path.stem}", facts, data, as_table(options), trained.fitted.history)
     leave_report(options.out, measured, told, classifier=classifier, file=path)
+    write_card(options.out, options.out, "litert-int8", trained.exported)
     return result
 
 
 def begin(options: TrainOptions) -> str:
-    """Check what can be checked before the long work, and make `out`; returns Keras' number format."""
+    """Check what can be checked before the long work, and make nothing yet; returns Keras' number format."""
     from training.devices import policy_of, use_gpu_gently
 
     check(options)
+    check_folders(options.data)
+    check_folder(options.out)
     keras_module()
     policy = policy_of(options.precision, gpu=use_gpu_gently())
-    make_folder(options.out)
     start = start_weights(options)
     if start is not None:
         # A missing download or a file of another network is told now, not after minutes of looking for faces.

@@ -5,12 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from classify.labels_file import ModelLabels, read_labels
+from classify.labels_file import ModelLabels, labels_path, read_labels
 from storage.files import write_bytes
 from storage.policy import INTENDED_USE, LABEL_POLICY, NOT_JUDGED
+from training.chosen import had_a_part
 from training.export.check import Exported
 
 CARD: Final = "MODEL.md"
+
+HEADING: Final = ": model card"
+PURPOSE: Final = "## What it is for"
+"""The first lines of a card; a file that begins otherwise is somebody else's."""
 
 LICENCES: Final = {
     "andrewmvd": ('Kaggle andrewmvd "Face Mask Detection"', "CC0"),
@@ -46,28 +51,45 @@ DESCRIPTIONS: Final = {
 }
 
 
-def write_card(folder: Path, run: Path, form: str, done: Exported, faces: int) -> None:
-    """Write `MODEL.md` beside an exported model, with the figures that the training left.
+def write_card(folder: Path, run: Path, form: str, done: Exported, faces: int | None = None) -> None:
+    """Write the card of an exported model where `card_place` says, with the figures that the training left.
 
     Args:
-        folder: of the exported files, with their `labels.json`.
+        folder: of the exported files, with their labels.
         run: of the training; figures are taken from its `figures.json` and `report.json` where they are.
         form: of the file just exported.
         done: that file.
-        faces: how many it was compared on.
+        faces: how many it was compared on; None for the validation faces of the training.
 
     Raises:
         StorageError: it can't be written.
     """
-    labels = read_labels(folder / "labels.json")
+    inside = done.path == folder
+    labels = read_labels(folder / "labels.json" if inside else labels_path(done.path))
+    card = folder / CARD if inside else card_place(done.path)
     size = labels.image_size or 0
     own = (
         f"`{done.path.name}` ({done.bytes / 1e6:.2f} MB): {DESCRIPTIONS[form].format(size=size)} It gives the label of the trained "
-        f"network on {done.agreement:.1%} of {faces} real faces."
+        f"network on {done.agreement:.1%} of {'the validation' if faces is None else f'{faces} real'} faces."
     )
-    files = [*_described_before(folder / CARD, set(labels.files) - {done.path.name}), own]
+    files = [*_described_before(card, set(labels.files) - {done.path.name}), own]
     text = make_card(labels, files, _read(run / "figures.json"), _read(run / "report.json"))
-    write_bytes(folder / CARD, text.encode())
+    write_bytes(card, text.encode())
+
+
+def card_place(model: Path) -> Path:
+    """Where the card of a model file goes: `MODEL.md`, or `NAME.MODEL.md` where that is another model's or not ours."""
+    shared = model.with_name(CARD)
+    others = labels_path(model).name != "labels.json" or (shared.exists() and not _ours(shared))
+    return model.with_name(f"{model.stem}.{CARD}") if others else shared
+
+
+def _ours(card: Path) -> bool:
+    try:
+        first, _, second, *_ = card.read_text(encoding="utf-8").split("\n", 3)
+    except (OSError, ValueError):
+        return False
+    return first.startswith("# ") and first.endswith(HEADING) and second == PURPOSE
 
 
 def _described_before(card: Path, names: set[str]) -> list[str]:
@@ -104,7 +126,7 @@ def make_card(
 
 def _about(labels: ModelLabels, files: Iterable[str]) -> Iterator[str]:
     name = labels.name or "this model"
-    yield from (f"# {name}: model card", "", "## What it is for", "")
+    yield from (f"# {name}{HEADING}", "", PURPOSE, "")
     yield (
         f"Says of one face crop (the face box with {labels.margin:.0%} of its longer side added on each side, "
         f"{labels.image_size} x {labels.image_size} px, RGB) what is worn. {NOT_JUDGED}"
@@ -152,6 +174,8 @@ def _figures(evaluation: Mapping[str, Any] | None) -> Iterator[str]:
         f"{evaluation.get('min_face_px', 24):g} px and more, with 95 % intervals, by the file whose sha256 begins with "
         f"{str(evaluation.get('sha256', '?'))[:12]}."
     )
+    if part := had_a_part(str(evaluation.get("split", ""))):
+        yield from ("", part)
     yield from (
         "",
         "| faces | number | three classes | balanced | mask or not | calibration error |",

@@ -18,10 +18,11 @@ from storage.errors import InputError, SetupError, UsageError
 from storage.files import make_folder, replaced, storage_error
 from training.export.card import write_card
 from training.export.check import Exported, ExportError, check_agreement, in_batches
-from training.export.labels import write_labels
+from training.export.labels import labels_place, write_labels
 from training.export.litert import export_litert
 from training.export.pictures import Pictures, real_crops
 from training.progress import Progress, silent
+from training.seeds import check_seed
 
 Format = Literal["keras", "savedmodel", "litert", "litert-int8"]
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
@@ -31,7 +32,7 @@ CLOSE: Final = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class Original:
     """A model to export.
 
     Attributes:
@@ -69,13 +70,15 @@ def run_export(
         progress: told after every picture.
 
     Raises:
-        UsageError: the format is unknown, does not go with the name of `out`, or there are no real faces.
+        UsageError: the format is unknown or does not go with the name of `out`, the seed is out of range, or there are no
+            real faces.
         InputError: the model is none of ours, or the data can't be used.
         SetupError: the model, its labels, the detector or the training set are missing.
         ExportError: the result says something else than the model.
         StorageError: it can't be written.
     """
     _check_call(form, out)
+    check_seed(seed)
     path = model / "model.keras" if model.is_dir() else model
     if not path.is_file():
         raise SetupError(f"there is no model at {path}: name the model.keras that training wrote")
@@ -91,7 +94,7 @@ def run_export(
     loaded.compile(optimizer="sgd", jit_compile=False)
     logits = in_batches(lambda part: flat_outputs(loaded.predict_on_batch(part))[place], faces)
     described = msgspec.structs.replace(labels, image_size=size, sha256=None, files={})
-    trained = Trained(loaded, described, faces, logits)
+    original = Original(loaded, described, faces, logits)
     if form.startswith("litert"):
         done = export_litert(
             loaded, out, crops=crops if form == "litert-int8" else None, faces=faces, keras_logits=logits,
@@ -99,7 +102,7 @@ def run_export(
             rejects_false_alarms=labels.rejects_false_alarms, labels=labels.labels,
         )  # fmt: skip
     else:
-        done = _savedmodel(trained, out) if form == "savedmodel" else _keras(trained, out)
+        done = _savedmodel(original, out) if form == "savedmodel" else _keras(original, out)
     write_card(done.path if form == "savedmodel" else out.parent, path.parent, form, done, len(faces))
     return done
 
@@ -128,23 +131,24 @@ def _logits_at(model: Any, path: Path) -> int:
     return names.index("logits")
 
 
-def _keras(trained: Trained, out: Path) -> Exported:
+def _keras(original: Original, out: Path) -> Exported:
     """The plain model: no optimiser, no code of ours; `keras.models.load_model` opens it."""
+    place = labels_place(out, original.labels)
     make_folder(out.parent)
     with replaced(out) as temporary:
         try:
-            trained.model.save(temporary)
+            original.model.save(temporary)
         except OSError as error:
             raise storage_error(out, error) from error
         opened = load_keras(temporary)
-        place = _logits_at(opened, out)
-        agreement = _same(trained, lambda part: flat_outputs(opened(part, training=False))[place])
+        scores = _logits_at(opened, out)
+        agreement = _same(original, lambda part: flat_outputs(opened(part, training=False))[scores])
     content = out.read_bytes()
-    write_labels(out.parent, trained.labels, {out.name: hashlib.sha256(content).hexdigest()})
+    write_labels(place, original.labels, {out.name: hashlib.sha256(content).hexdigest()})
     return Exported(out, len(content), agreement)
 
 
-def _savedmodel(trained: Trained, out: Path) -> Exported:
+def _savedmodel(original: Original, out: Path) -> Exported:
     """A folder that is written beside its place and renamed when it is whole and proven."""
     import tensorflow as tf
 
@@ -155,14 +159,14 @@ def _savedmodel(trained: Trained, out: Path) -> Exported:
             dir=out.parent, prefix=f".{out.name[:40]}-", ignore_cleanup_errors=True
         ) as made:
             folder = Path(made) / "model"
-            trained.model.export(str(folder), verbose=False)
+            original.model.export(str(folder), verbose=False)
             opened = tf.saved_model.load(str(folder))
-            agreement = _same(trained, lambda part: opened.serve(part)["logits"])
+            agreement = _same(original, lambda part: opened.serve(part)["logits"])
             written = [path for path in sorted(folder.rglob("*")) if path.is_file()]
             sums = {
                 path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in written
             }
-            write_labels(folder, trained.labels, sums)
+            write_labels(folder / "labels.json", original.labels, sums)
             size = sum(path.stat().st_size for path in written)
             _swap(folder, out, Path(made) / "before")
     except OSError as error:
@@ -181,11 +185,11 @@ def _swap(new: Path, out: Path, aside: Path) -> None:
         raise
 
 
-def _same(trained: Trained, call: Callable[[NDArray[np.float32]], Any]) -> float:
-    logits = in_batches(call, trained.faces)
-    agreement = check_agreement(logits, trained.logits)
-    away = float(np.abs(logits - trained.logits).max())
-    if away > CLOSE * max(1.0, float(np.abs(trained.logits).max())):
+def _same(original: Original, call: Callable[[NDArray[np.float32]], Any]) -> float:
+    logits = in_batches(call, original.faces)
+    agreement = check_agreement(logits, original.logits)
+    away = float(np.abs(logits - original.logits).max())
+    if away > CLOSE * max(1.0, float(np.abs(original.logits).max())):
         raise ExportError(
             f"the written model's logits differ by up to {away:.3g} from the trained one's; nothing was written"
         )

@@ -19,9 +19,9 @@ from classify.crops import MARGIN
 from classify.labels_file import ModelLabels
 from storage.errors import SetupError
 from storage.files import write_bytes
-from training.export.check import Exported, check_agreement, check_batches
+from training.export.check import MIN_AGREEMENT, Exported, check_agreement, check_batches
 from training.export.heads import add_heads
-from training.export.labels import write_labels
+from training.export.labels import labels_place, write_labels
 from training.export.outputs import litert_outputs
 from training.labels import LABELS
 
@@ -40,8 +40,10 @@ def export_litert(  # noqa: PLR0913 - what it is made of, by name
     rejects_false_alarms: bool = True,
     labels: tuple[str | None, ...] = LABELS,
     margin: float = MARGIN,
+    converted: bytes | None = None,
+    min_agreement: float = MIN_AGREEMENT,
 ) -> Exported:
-    """Convert, check and write `path`, and enter it in the `labels.json` beside it.
+    """Convert, check and write `path`, and enter it in the labels beside it (`training.export.labels.labels_place`).
 
     Args:
         model: from `training.network.build`, trained.
@@ -54,8 +56,11 @@ def export_litert(  # noqa: PLR0913 - what it is made of, by name
         rejects_false_alarms: goes into `labels.json`; whether there were false alarms to learn from.
         labels: of the outputs, in their order.
         margin: goes into `labels.json`.
+        converted: the model as `convert_int8` or `convert_float` made it, where the caller has it; `crops` is not used then.
+        min_agreement: share of `faces` that must get the Keras model's label.
 
     Raises:
+        InputError: both places for labels are taken by other models.
         ExportError: it says something else than the Keras model.
         SetupError: TensorFlow is missing, which does the conversion.
         StorageError: the files can't be written.
@@ -64,14 +69,17 @@ def export_litert(  # noqa: PLR0913 - what it is made of, by name
         labels=labels, name=name, image_size=int(model.inputs[0].shape[1]), margin=margin, temperature=temperature,
         rejects_false_alarms=rejects_false_alarms,
     )  # fmt: skip
-    content = add_heads(convert_float(model) if crops is None else convert_int8(model, crops), described)
+    place = labels_place(path, described)
+    if converted is None:
+        converted = convert_float(model) if crops is None else convert_int8(model, crops)
+    content = add_heads(converted, described)
     trained = keras_logits
     if trained.shape[1] != len(labels):
         trained = trained[:, [LABELS.index(str(label)) for label in labels]]
-    agreement = check_agreement(litert_outputs(content, faces)[0], trained)
+    agreement = check_agreement(litert_outputs(content, faces)[0], trained, least=min_agreement)
     check_batches(content, faces)
     write_bytes(path, content)
-    write_labels(path.parent, described, {path.name: hashlib.sha256(content).hexdigest()})
+    write_labels(place, described, {path.name: hashlib.sha256(content).hexdigest()})
     LiteRtClassifier(path)
     return Exported(path, len(content), agreement)
 

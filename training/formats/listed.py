@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from storage.errors import InputError
+from storage.files import read_file
 from training.labels import known_spellings, label_of
 
 SPLITS: Final = ("train", "val", "test")
@@ -20,6 +21,12 @@ _SPLIT_NAMES: Final = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+
+MOST_SHOWN: Final = 200
+"""A longer name is shown without its middle."""
+
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+"""What no XML file may hold, or what breaks a line."""
 
 Box = tuple[float, float, float, float]
 
@@ -38,10 +45,11 @@ class Picture:
         group: pictures of one group (near-duplicates, one camera on one day) always share split and fold; empty
             where it is not known.
         size: width and height in pixels, upright; None where nobody looked.
-        weight: how often it is drawn in training, relative to pictures of other sources.
         complete: every face in it has a box, so that whatever else the detector finds is a false alarm.
         ignored: boxes of faces whose label nobody can tell: they neither train nor count.
         given: where a review changed labels, those the data came with: of each box, or of the portrait; else empty.
+        unclear: labels that the data gave to faces whose label nobody can tell: of each box in `ignored`, or of the
+            portrait, which then is set aside; empty where there are none. Only figures with the labels as given use them.
     """
 
     path: Path
@@ -52,10 +60,15 @@ class Picture:
     portrait: int | None = None
     group: str = ""
     size: tuple[int, int] | None = None
-    weight: float = 1.0
     complete: bool = True
     ignored: tuple[Box, ...] = ()
     given: tuple[int, ...] = ()
+    unclear: tuple[int, ...] = ()
+
+    @property
+    def set_aside(self) -> bool:
+        """A portrait whose label nobody can tell: it is in no training, no count and no fold of its own."""
+        return self.portrait is not None and bool(self.unclear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +105,15 @@ class Finder:
         Raises:
             InputError: `name` is absolute, has a `..`, or leads outside by a link.
         """
+        try:
+            os.fsencode(name)
+        except UnicodeEncodeError as error:
+            raise InputError(f"{where} names {cut(ascii(name))}, which no file can be called: correct it") from error
         parts = name.replace("\\", "/").split("/")
         if not name.strip("/. ") or name[0] in "/\\" or ".." in parts or "\0" in name or re.match("[A-Za-z]:", name):
-            raise InputError(f"{where} names {name!r}: names must be relative and stay inside {shown(self._root)}")
+            raise InputError(
+                f"{where} names {cut(repr(name))}: names must be relative and stay inside {shown(self._root)}"
+            )
         candidates = [base.joinpath(*parts) for base in bases]
         for candidate in candidates:
             if os.path.isfile(candidate):  # noqa: PTH113 - Path.is_file raises for names that are too long
@@ -115,8 +134,21 @@ class Finder:
 
 
 def shown(path: Path | str) -> str:
-    """A path as valid text: bytes of the name that are not UTF-8 are written as escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    r"""A path as valid text of one line: bytes that are not UTF-8 and control characters are written as escapes.
+
+    >>> shown("new\nline")
+    'new\\x0aline'
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return cut(_UNPRINTABLE.sub(lambda found: f"\\x{ord(found.group()):02x}", text))
+
+
+def cut(text: str) -> str:
+    """A text of `MOST_SHOWN` characters at most: of a longer one the beginning and the end."""
+    if len(text) <= MOST_SHOWN:
+        return text
+    half = (MOST_SHOWN - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -149,7 +181,9 @@ def class_named(name: str, where: str) -> int:
     """
     label = label_of(name)
     if label is None:
-        raise InputError(f"{where} has the class {name!r}, which is not known: rename it to one of {known_spellings()}")
+        raise InputError(
+            f"{where} has the class {cut(repr(name))}, which is not known: rename it to one of {known_spellings()}"
+        )
     return label
 
 
@@ -198,7 +232,7 @@ def read_text(path: Path) -> str:
         InputError: it can't be read or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_file(path).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{shown(path)} can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

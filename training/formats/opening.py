@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from storage.files import check_file, read_file
+
 MAX_PIXELS: Final = 100_000_000
 """Larger pictures are left out by their header alone: decoding one would take more memory than the training."""
 
@@ -30,6 +32,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            check_file(path)
             with Image.open(path) as picture:
                 return _upright_size(picture)
     except UnreadableError:
@@ -49,7 +52,7 @@ def open_grey(path: Path) -> tuple[tuple[int, int], NDArray[np.uint8]]:
         UnreadableError: missing, empty, damaged, truncated, not a picture, or too large.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         if not data:
             raise UnreadableError("empty (0 bytes)")
         with warnings.catch_warnings():

@@ -5,7 +5,8 @@ what evidently breaks the policy (`storage.policy`) was written down in `label_r
 in it (empty for a portrait), the label given, the label seen, and whether that is evident to anybody. The rule:
 
 - evident: the label seen takes the place of the one given;
-- `unclear`: nobody can tell, so the face neither trains nor counts, but is still a face for the detector;
+- `unclear`: nobody can tell, so the face neither trains nor counts, but is still a face for the detector, and counts
+  where figures are given with the labels as they came;
 - not evident: the label given stays.
 
 Figures are published with the labels as given, too.
@@ -62,7 +63,7 @@ def read_review(path: Path = REVIEW_FILE) -> dict[tuple[str, int | None], Seen]:
 def reviewed(
     pictures: Sequence[Picture], root: Path, changes: Mapping[tuple[str, int | None], Seen]
 ) -> tuple[list[Picture], int]:
-    """The pictures of a pack with the labels seen, and how many labels changed or were left out.
+    """The pictures of a pack with the labels seen, and how many labels changed or were left out; none goes missing.
 
     A change whose given label is not the one found is passed over: the pack's own label was mended meanwhile.
 
@@ -81,7 +82,9 @@ def reviewed(
                 done.append(picture)
                 continue
             count += 1
-            if change.seen is not None:
+            if change.seen is None:
+                done.append(replace(picture, unclear=(change.given,)))
+            else:
                 done.append(replace(picture, portrait=change.seen, given=(change.given,)))
             continue
         found = {face: changes[name, face] for face in range(len(picture.labels)) if (name, face) in changes}
@@ -98,11 +101,14 @@ def _relabelled(picture: Picture, found: Mapping[int, Seen]) -> Picture:
         for box, label, given in zip(picture.boxes, labels, picture.labels, strict=True)
         if label is not None
     ]
-    ignored = tuple(box for box, label in zip(picture.boxes, labels, strict=True) if label is None)
+    unclear = [
+        (box, given) for box, label, given in zip(picture.boxes, labels, picture.labels, strict=True) if label is None
+    ]
     return replace(
         picture,
         boxes=tuple(box for box, _, _ in kept),
         labels=tuple(label for _, label, _ in kept),
         given=tuple(given for _, _, given in kept),
-        ignored=(*picture.ignored, *ignored),
+        ignored=(*picture.ignored, *(box for box, _ in unclear)),
+        unclear=(*picture.unclear, *(given for _, given in unclear)),
     )

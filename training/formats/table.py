@@ -1,6 +1,7 @@
 """CSV files: a line for each face, columns found by their names."""
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,9 @@ def read(folder: Path, source: str) -> Listing:
             if split and entry.split != split:
                 raise InputError(f"{where} and {entry.where} put the same picture into two splits: keep one of them")
             entry.add(_box(row, where), class_named(label_name, where), where)
+    if not entries:
+        names = ", ".join(shown(path) for path in _files(folder))
+        raise InputError(f"{names} has no lines below its heading: add one for each face")
     return Listing([entry.picture(path, source) for path, entry in entries.items()])
 
 
@@ -109,8 +113,9 @@ def _value(row: dict[str, str], names: tuple[str, ...]) -> str:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Each line with its place; column names in small letters."""
-    lines = read_text(path).splitlines()
-    reader = csv.reader(lines, delimiter=_delimiter(lines))
+    text = read_text(path)
+    # Not by lines: what is quoted may hold line breaks.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.splitlines()[:1]))
     try:
         columns = [name.strip().lower() for name in next(reader)]
         for values in reader:

@@ -18,6 +18,7 @@ from training.formats.listed import (
     Picture,
     box_of,
     class_named,
+    cut,
     pictures_in,
     read_text,
     shown,
@@ -99,7 +100,7 @@ def _face(words: list[str], names: dict[int, str], where: str) -> tuple[Box, int
     except ValueError as error:
         raise InputError(f"{where} is not `class x y width height`: correct or remove it") from error
     if number not in names:
-        raise InputError(f"{where} has class {number}, but only {len(names)} classes have names")
+        raise InputError(f"{where} has class {cut(str(number))}, but only {len(names)} classes have names")
     if len(values) > 5 and len(values) % 2 == 0:
         xs, ys = values[::2], values[1::2]
         values = [(min(xs) + max(xs)) / 2.0, (min(ys) + max(ys)) / 2.0, max(xs) - min(xs), max(ys) - min(ys)]
@@ -138,7 +139,7 @@ def _yaml_names(text: str) -> dict[int, str]:
     entries = [entry.strip().removeprefix("- ").strip() for entry in entries if entry.strip()]
     names = {}
     for place, entry in enumerate(entries):
-        numbered = re.fullmatch(r"(\d+)\s*:\s*(.+)", entry)
+        numbered = re.fullmatch(r"(\d{1,6})\s*:\s*(.+)", entry)
         number, name = (int(numbered[1]), numbered[2]) if numbered else (place, entry)
         names[number] = name.strip().strip("'\"")
     return names

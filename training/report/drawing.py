@@ -1,25 +1,27 @@
-"""Charts in one style: as SVG that takes the page's colours, light or dark, or as PNG files.
+"""Charts in one style: SVG that takes the page's colours, light or dark.
 
 The colours are those of Okabe and Ito, "Color Universal Design" (2008), which people with any colour vision tell apart;
 lines differ in their dashes as well.
 """
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from storage.errors import SetupError
-from storage.files import replaced
-from training.report.markup import Raw
+from training.report.markup import Raw, printable
 
 INK: Final = "#20262e"
 MUTED: Final = "#5c6773"
 RULE: Final = "#d5dae0"
 PAPER: Final = "#ffffff"
 SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+CHART: Final = (4.8, 3.4)
+"""Inches of a chart of common size."""
+
 DASHES: Final = ("-", "--", "-.", ":")
 
 VARIABLES: Final = {
@@ -80,29 +82,21 @@ def svg(name: str, size_inch: tuple[float, float], draw: Draw, *, says: str) -> 
         SetupError: Matplotlib is missing.
     """
     stream = io.StringIO()
-    with _figure(size_inch, draw, {"svg.hashsalt": name}) as figure:
+    with _figure(size_inch, draw, {"svg.hashsalt": name}) as figure, warnings.catch_warnings():
+        # The letters are the page's own; that Matplotlib's typeface lacks some is of no account.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    root = ET.fromstring(stream.getvalue())  # noqa: S314 it was made just now
+    # A name from the data may hold characters that no XML may.
+    root = ET.fromstring(printable(stream.getvalue()))  # noqa: S314 it was made just now
     _strip(root)
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.set("role", "img")
-    root.set("aria-label", says)
+    root.set("aria-label", printable(says))
     text = ET.tostring(root, encoding="unicode", short_empty_elements=True)
     for colour, variable in VARIABLES.items():
         text = text.replace(f'"{colour}"', f'"{variable}"')
     return Raw(text)
-
-
-def save_png(path: Path, size_inch: tuple[float, float], draw: Draw) -> None:
-    """A chart as a PNG file on white.
-
-    Raises:
-        SetupError: Matplotlib is missing.
-        StorageError: the file can't be written.
-    """
-    with _figure(size_inch, draw, {}) as figure, replaced(path) as temporary:
-        figure.savefig(temporary)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ MANY_FACTS: Final = 12
 
 MAX_FACTS: Final = 80
 MANY_COLUMNS: Final = 6
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 TILE_PX: Final = 112
 
 
@@ -31,7 +33,16 @@ class Raw(str):
 
 def escaped(value: object) -> Raw:
     """A value as text of the page."""
-    return value if isinstance(value, Raw) else Raw(html.escape(text_of(value), quote=True))
+    return value if isinstance(value, Raw) else Raw(html.escape(printable(text_of(value)), quote=True))
+
+
+def printable(text: str) -> str:
+    """The text with a mark in place of each character that no page and no drawing may hold.
+
+    >>> printable("a" + chr(1) + "b")
+    'a\N{REPLACEMENT CHARACTER}b'
+    """
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def text_of(value: object) -> str:

@@ -25,7 +25,7 @@ class Run:
         evaluation: with its faces and their probabilities, as `training.evaluation.evaluate` gives them.
         crops: N faces with `exact` crops.
         probabilities: (N, 4) of them.
-        facts: of the model card: data, licences, limits; nested tables are shown as such.
+        facts: about the model, such as where its model card is; nested tables are shown as such.
         data: what the checks before the training found.
         options: of the run.
         history: of the training; empty for an evaluation.

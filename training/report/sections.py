@@ -1,15 +1,12 @@
 """The parts of the page, from the summary to the pictures."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-from training.evaluation import Evaluation, worst
-from training.explanation import Heat
-from training.figures import Figures
-from training.gradcam import overlay
-from training.labels import LABELS
-from training.report import charts
-from training.report.drawing import svg
+from training.chosen import had_a_part
+from training.evaluation import Evaluation
+from training.report import cases, charts, results
+from training.report.drawing import CHART, svg
 from training.report.markup import (
     Raw,
     bullets,
@@ -22,14 +19,9 @@ from training.report.markup import (
     section,
     table,
     tables_of,
-    text_of,
-    tile,
 )
 from training.report.plain import plain
 from training.report.run import Run
-
-ERRORS_SHOWN: Final = 60
-CHART: Final = (4.8, 3.4)
 
 
 def sections(run: Run) -> Iterator[Raw]:
@@ -40,13 +32,13 @@ def sections(run: Run) -> Iterator[Raw]:
     yield section("The model", _model(found), tables_of("", plain(dict(run.facts))))
     yield section("Data", *_data(found, data))
     yield section("Training", _curves(run), _history(run), tables_of("options", plain(dict(run.options))))
-    yield section("Results by label", _confusion(found), _classes(overall))
-    yield section("How sure, and how right", *_confidence(overall))
-    yield section("By face width, by source, and apart", *_groups(found))
-    yield section('What "unknown" does', *_unknown(found))
-    yield section("Detector", *_detector(found))
-    yield section("The worst errors", *_errors(run))
-    yield section("Where it looks", *_heats(run))
+    yield section("Results by label", results.confusion(found), results.classes(overall))
+    yield section("How sure, and how right", *results.confidence(overall))
+    yield section("By face width, by source, and apart", *results.groups(found))
+    yield section('What "unknown" does', *results.unknown(found))
+    yield section("Detector", *results.detector(found))
+    yield section("The worst errors", *cases.errors(run))
+    yield section("Where it looks", *cases.heats(run))
 
 
 def _tiles(found: Evaluation) -> Raw:
@@ -55,17 +47,18 @@ def _tiles(found: Evaluation) -> Raw:
         ("mask or not", percent(overall.two_class_accuracy)),
         ("three labels, balanced", percent(overall.balanced_accuracy)),
         ("incorrect_mask F1", decimal(overall.classes["incorrect_mask"].f1)),
-        ("calibration error", text_of(overall.calibration_error)),
+        ("calibration error", decimal(overall.calibration_error_interval)),
         ("errors removed by abstaining on 5 %", percent(overall.abstention)),
         ("faces", f"{overall.faces} of {found.split}"),
     ]
     lines = "".join(f"<div><dt>{escaped(name)}</dt><dd>{escaped(value)}</dd></div>" for name, value in shown)
     note = (
         f"Faces of {found.min_face_px:g} px and more. In brackets 95 % intervals: they cover chance, not what is "
-        "different elsewhere."
+        "different elsewhere. They rest on resampled pictures, each with all its faces."
     )
+    part = had_a_part(found.split)
     absent = f" No face here is {' or '.join(overall.absent)}." if overall.absent else ""
-    return Raw(f'<dl class="tiles">{lines}</dl>{paragraph(note + absent)}')
+    return Raw(f'<dl class="tiles">{lines}</dl>{paragraph(note + absent)}{paragraph(part) if part else ""}')
 
 
 def _warnings(data: Mapping[str, Any]) -> Raw:
@@ -95,7 +88,7 @@ def _model(found: Evaluation) -> Raw:
     labels = table(
         ["label", "number", "predicted", "faces"],
         ((one.label, one.number, one.predicted, one.faces) for one in found.labels),
-        caption="Label numbers",
+        caption="The outputs, by number",
     )
     return Raw(f'<div class="flow">{facts(rows)}{labels}</div>')
 
@@ -131,160 +124,3 @@ def _history(run: Run) -> Raw:
     head = list(rows[0])
     lines = table([name.replace("_", " ") for name in head], ([row[name] for name in head] for row in rows))
     return Raw(f"<details><summary>All epochs</summary>{lines}</details>")
-
-
-def _confusion(found: Evaluation) -> Raw:
-    overall = found.report.overall
-    if not overall.faces:
-        return paragraph("There is no face to judge.")
-    curves = overall.precision_recall
-    return grid(
-        svg("confusion", CHART, charts.confusion(overall.confusion, f"{found.split}: {overall.faces} faces"),
-            says=f"Confusion matrix, rows true: {overall.confusion}"),
-        svg("precision-recall", CHART, charts.precision_recall(curves),
-            says="; ".join(f"{label}: average precision {one.average_precision:.3f}" for label, one in curves.items())),
-    )  # fmt: skip
-
-
-def _classes(overall: Figures) -> Raw:
-    return table(
-        ["label", "faces", "precision", "recall", "F1", "average precision"],
-        (
-            (
-                label, one.recall.of, percent(one.precision), percent(one.recall), decimal(one.f1),
-                overall.precision_recall[label].average_precision if label in overall.precision_recall else None,
-            )
-            for label, one in overall.classes.items()
-        ),
-    )  # fmt: skip
-
-
-def _confidence(overall: Figures) -> Iterator[Raw]:
-    if not overall.faces:
-        return
-    yield grid(
-        svg("reliability", CHART, charts.reliability(overall.reliability),
-            says=f"Reliability diagram, expected calibration error {text_of(overall.calibration_error)}"),
-        svg("risk-coverage", CHART, charts.risk_coverage(overall.risk_coverage),
-            says=f"Errors by share of faces judged; without the 5 % least sure {percent(overall.abstention)} less"),
-    )  # fmt: skip
-    yield facts(
-        [
-            ("expected calibration error", overall.calibration_error),
-            ("Brier score (0 best, 2 worst)", overall.brier),
-            ("share of errors among the 5 % least sure", percent(overall.abstention)),
-        ],
-    )
-
-
-def _groups(found: Evaluation) -> Iterator[Raw]:
-    report = found.report
-    parts = {
-        **{f"{name} px": one for name, one in report.by_width.items()},
-        **report.by_source,
-        **report.groups,
-    }
-    parts = {name: one for name, one in parts.items() if one.faces}
-    if not parts:
-        return
-    names = ["mask or not", "three labels, balanced"]
-    rows = {name: (one.two_class_accuracy, one.balanced_accuracy) for name, one in parts.items()}
-    height = 1.2 + 0.36 * len(rows)
-    yield svg("groups", (5.8, height), charts.bars_of(rows, names, "By part, with 95 % intervals"),
-              says="Accuracy by part; the table below has the figures")  # fmt: skip
-    yield table(
-        ["part", "faces", *names, "incorrect_mask F1", "calibration error", "5 % removes of the errors"],
-        (
-            (
-                name, one.faces, percent(one.two_class_accuracy), percent(one.balanced_accuracy),
-                decimal(one.classes["incorrect_mask"].f1), one.calibration_error, percent(one.abstention),
-            )
-            for name, one in parts.items()
-        ),
-    )  # fmt: skip
-
-
-def _unknown(found: Evaluation) -> Iterator[Raw]:
-    report = found.report
-    parts = {"all": report.overall, **{f"{name} px": one for name, one in report.by_width.items()}, **report.by_source}
-    rows = [
-        (
-            name, one.faces, percent(one.unknown.abstained), percent(one.unknown.errors_removed),
-            percent(one.balanced_accuracy), percent(one.unknown.balanced_accuracy),
-            decimal(one.classes["incorrect_mask"].f1), decimal(one.unknown.classes["incorrect_mask"].f1),
-        )
-        for name, one in parts.items()
-        if one.unknown is not None and one.faces
-    ]  # fmt: skip
-    if not rows:
-        return
-    yield paragraph(
-        'The running system says "unknown" of a face that is too small, dark, blurred or turned away, or where no '
-        'label is probable enough. Columns with "judged" are over the other faces.'
-    )
-    head = ["part", "faces", "abstained", "errors removed", "balanced", "balanced, judged", "incorrect_mask F1"]
-    yield table([*head, "F1, judged"], rows)
-
-
-def _detector(found: Evaluation) -> Iterator[Raw]:
-    alarms = found.report.false_alarms
-    if alarms.rejected.of or alarms.faces_lost.of:
-        yield table(
-            ["not_a_face", "of", "share"],
-            [
-                ("false alarms rejected", alarms.rejected.of, percent(alarms.rejected)),
-                ("true faces lost", alarms.faces_lost.of, percent(alarms.faces_lost)),
-            ],
-        )
-    yield table(
-        ["face width", "recall", "precision"],
-        ((band.width, percent(band.recall), percent(band.precision)) for band in found.detection),
-        caption="Faces of the scenes that are found, and finds that are faces",
-    )
-
-
-def _errors(run: Run) -> Iterator[Raw]:
-    places = worst(run.crops.labels, run.probabilities, ERRORS_SHOWN)
-    if not len(places):
-        yield paragraph("No answer is wrong.")
-        return
-    yield paragraph("The wrong answers that give the true label the least. Look for wrong labels among them.")
-    tiles = []
-    for place in places.tolist():
-        true, said = LABELS[run.crops.labels[place]], LABELS[int(run.probabilities[place].argmax())]
-        given = f"said {said} {run.probabilities[place].max():.2f}"
-        where = f"{run.crops.names[place]}, {run.crops.widths[place]:.0f} px"
-        tiles.append(tile(run.crops.exact[place], f"is {true}", given, Raw(f"<small>{escaped(where)}</small>"),
-                          says=f"a face that is {true}; the model {given}"))  # fmt: skip
-    yield Raw(f'<div class="sheet">{"".join(tiles)}</div>')
-
-
-def _heats(run: Run) -> Iterator[Raw]:
-    by_place: dict[int, list[Heat]] = {}
-    for heat in run.heats:
-        by_place.setdefault(heat.place, []).append(heat)
-    if not by_place:
-        return
-    yield paragraph(
-        "Grad-CAM: light places speak most for the label named beneath. Beside each face the label that was given and, "
-        "where that is wrong, the true one."
-    )
-    for title, wanted in (("Right answers", True), ("Wrong answers", False)):
-        cases = [
-            Raw(f'<div class="case">{_case(run, place, heats)}</div>')
-            for place, heats in by_place.items()
-            if (run.probabilities[place].argmax() == run.crops.labels[place]) == wanted
-        ]
-        if cases:
-            yield Raw(f'<h3>{title}</h3><div class="cases">{"".join(cases)}</div>')
-
-
-def _case(run: Run, place: int, heats: list[Heat]) -> str:
-    crop, true = run.crops.exact[place], LABELS[run.crops.labels[place]]
-    lines = [tile(crop, f"is {true}", says=f"a face that is {true}")]
-    for heat in heats:
-        label = LABELS[heat.label]
-        share = f"{run.probabilities[place][heat.label]:.2f}"
-        says = f"where {label} comes from in it"
-        lines.append(tile(overlay(crop, heat.heat), f"{label} {share}", says=says))
-    return "".join(lines)

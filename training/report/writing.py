@@ -10,10 +10,11 @@ import msgspec
 from storage.files import make_folder, write_bytes
 from training.evaluation import worst
 from training.labels import LABELS
+from training.report.cases import ERRORS_SHOWN
 from training.report.markup import Raw, escaped
 from training.report.plain import plain
 from training.report.run import Run
-from training.report.sections import ERRORS_SHOWN, sections
+from training.report.sections import sections
 from training.report.style import STYLE
 
 SCHEMA_VERSION: Final = 1
