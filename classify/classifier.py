@@ -16,10 +16,10 @@ from classify.labels_file import (
     check_sha256,
     labels_path,
     read_labels,
+    read_model,
 )
 from classify.litert import Network, read_signature
-from storage.errors import InputError, SetupError
-from storage.files import read_file
+from storage.errors import InputError
 
 __all__ = [
     "Described",
@@ -183,15 +183,3 @@ class LiteRtClassifier:
             network = Network(self._content, self._path, shape, self._threads, self._signature, self._preparation)
             self._networks[batch] = network
         return self._networks[batch]
-
-
-def read_model(path: Path) -> bytes:
-    """The content of a model file.
-
-    Raises:
-        SetupError: it can't be read.
-    """
-    try:
-        return read_file(path)
-    except OSError as error:
-        raise SetupError(f"the classifier model {path} can't be read: {error.strerror}") from error

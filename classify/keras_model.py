@@ -14,9 +14,17 @@ from numpy.typing import NDArray
 
 from classify.crops import IMAGE_SIZE
 from classify.keras_file import refuse_code
-from classify.labels_file import NAMES, Activation, Outputs, Preparation, check_sha256, labels_path, read_labels
+from classify.labels_file import (
+    NAMES,
+    Activation,
+    Outputs,
+    Preparation,
+    check_sha256,
+    labels_path,
+    read_labels,
+    read_model,
+)
 from storage.errors import InputError, SetupError
-from storage.files import read_file
 
 BATCH: Final = 8
 """Faces are always run this many at a time, the last ones filled up: a network is traced for each number, and the last
@@ -42,11 +50,7 @@ class KerasClassifier:
             InputError: a file that is not such a model.
             SetupError: it, its labels or Keras are missing.
         """
-        try:
-            content = read_file(path)
-        except OSError as error:
-            raise SetupError(f"the classifier model {path} can't be read: {error.strerror}") from error
-        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.sha256 = hashlib.sha256(read_model(path)).hexdigest()
         labels = read_labels(labels_path(path))
         check_sha256(labels, path, self.sha256)
         model = load_keras(path, threads=threads)

@@ -120,6 +120,18 @@ def _factors(labels: ModelLabels) -> tuple[NDArray[np.float32], NDArray[np.float
         return np.asarray(scale, np.float32), np.asarray(offset, np.float32)
 
 
+def read_model(path: Path) -> bytes:
+    """The content of a model file.
+
+    Raises:
+        SetupError: it can't be read.
+    """
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise SetupError(f"the classifier model {path} can't be read: {error.strerror}") from error
+
+
 def check_sha256(labels: ModelLabels, model: Path, digest: str) -> None:
     """Make sure that a model file is the one that its labels speak of, where they name any.
 

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier import FaceClassifier
+from classify.classifier import FaceClassifier, load_model
 from classify.faces import Finds, classify_faces, face_verdict
 from detect.faces import Faces
-from infra.models import load_classifier, open_looker
+from infra.models import open_looker
 from infra.settings import Settings
 from storage.messages import Box, Face, Look
 from storage.report import ModelInfo
@@ -44,7 +44,7 @@ class Analyzer:
             InputError: a model file that is none.
         """
         self.settings = settings
-        self.classifier: FaceClassifier = load_classifier(settings.model)
+        self.classifier: FaceClassifier = load_model(settings.model)
         self._looker = open_looker(settings)
 
     @property

@@ -1,9 +1,9 @@
-"""The networks that the settings name, loaded: the detector behind a looker, and the classifier."""
+"""The detector that the settings name, loaded behind a looker."""
 
 from contextlib import ExitStack
 from pathlib import Path
 
-from classify.classifier import FaceClassifier, load_model, model_file
+from classify.classifier import model_file
 from classify.labels_file import labels_path, read_labels
 from detect.looking import Looker
 from detect.models import detector_model
@@ -21,7 +21,7 @@ def open_looker(settings: Settings) -> Looker:
     from detect.blazeface import MIN_SCORE, MIN_SCORE_ALONE, BlazeFace
 
     model = detector_model(settings.detector)
-    path = settings.detector_model or settings.models_dir / model.file_name
+    path = detector_file(settings, settings.detector)
     labels = read_labels(labels_path(model_file(settings.model)))
     min_score = MIN_SCORE if labels.says_not_a_face else MIN_SCORE_ALONE
     with ExitStack() as stack:
@@ -30,11 +30,6 @@ def open_looker(settings: Settings) -> Looker:
     return Looker(detectors, min_face_px=settings.min_face_px)
 
 
-def load_classifier(path: Path) -> FaceClassifier:
-    """The classifier in a file, chosen by its kind; each process loads its own.
-
-    Raises:
-        InputError: a file that is none, or labels that do not go with it.
-        SetupError: the file, its labels or, for a Keras model, Keras are missing.
-    """
-    return load_model(path)
+def detector_file(settings: Settings, name: str) -> Path:
+    """The file of the detector `name`: the one that the settings name, else where set-up puts it."""
+    return settings.detector_model or settings.models_dir / detector_model(name).file_name

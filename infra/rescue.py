@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from infra.models import load_classifier, open_looker
+from classify.classifier import load_model
+from infra.models import open_looker
 from infra.places import Places
 from infra.settings import Settings, load_settings
 from storage.frames import FrameStore
@@ -85,7 +86,7 @@ def _detected(task: bytes, frames: FrameStore, settings: Settings) -> Outcome:
 def _classified(task: bytes, frames: FrameStore, settings: Settings) -> Outcome:
     from classify.worker import classified
 
-    return classified([msgspec.msgpack.decode(task, type=Found)], frames, load_classifier(settings.model))
+    return classified([msgspec.msgpack.decode(task, type=Found)], frames, load_model(settings.model))
 
 
 if __name__ == "__main__":

@@ -151,12 +151,12 @@ def _detect(post: Post) -> None:
 
 
 def _classify(post: Post) -> None:
+    from classify.classifier import load_model
     from classify.worker import run
-    from infra.models import load_classifier
     from infra.rescue import rescuer
 
     with post.frames() as frames:
-        classifier = load_classifier(post.settings.model)
+        classifier = load_model(post.settings.model)
         run(post.bus.faces_queue(post.name), frames, classifier, post.pulse, rescuer("classify", post.pulse))
 
 

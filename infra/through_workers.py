@@ -15,11 +15,11 @@ from typing import Final, Self
 import msgspec
 from sqlalchemy import select
 
+from classify.classifier import load_model
 from classify.desk import Memory
 from classify.ordering import is_over
 from detect.models import detector_model
 from infra.footage import Analysis, Made, Progress, Spent, footage_report
-from infra.models import load_classifier
 from infra.places import Places, database_url
 from infra.recorder import Recorder
 from infra.settings import Settings
@@ -65,7 +65,7 @@ class Workers:
         self._settings = settings
         self._stack = ExitStack()
         self._videos = 0
-        classifier = load_classifier(settings.model)
+        classifier = load_model(settings.model)
         model = ModelInfo(classifier.name, classifier.sha256, classifier.backend)
         self._made = Made(settings, model, detector_model(settings.detector).name)
 

@@ -12,14 +12,17 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from redis import Redis
 
+from infra.cli import run
 from infra.embedded import redis_command, redis_url, wait_for_socket
 from storage.bus import Bus
 
 PACK = Path(__file__).parent.parent.parent / "shared" / "data"
 
 WriteVideo = Callable[..., Path]
+Maskwatch = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -67,6 +70,40 @@ def write_video(tmp_path: Path) -> WriteVideo:
         return path
 
     return write
+
+
+@pytest.fixture
+def maskwatch(capsys: pytest.CaptureFixture[str]) -> Maskwatch:
+    """Run `maskwatch` in this process; gives its exit status, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture
+def photo(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
+    """The portrait as a file."""
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(astronaut).save(path, quality=95)
+    return path
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Keras, for tests that need the training set: skipped where that is not installed, in CI an error."""
+    if os.environ.get("CI"):
+        import keras
+    else:
+        reason = "the training set is not installed: run `make setup-train`"
+        pytest.importorskip("tensorflow", reason=reason)
+        keras = pytest.importorskip("keras", reason=reason)
+    return keras
 
 
 @pytest.fixture

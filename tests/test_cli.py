@@ -16,33 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from classify.classifier import SHIPPED_MODEL
-from infra.cli import run
 from ingest.pictures import read_picture
 from storage.words import Label
 from tests.conftest import WriteVideo, flat
 
 MASKWATCH = Path(sys.executable).parent / "maskwatch"
-
-
-@pytest.fixture
-def maskwatch(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run `maskwatch` in this process; gives its exit status, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, out, err
-
-    return call
-
-
-@pytest.fixture
-def photo(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
-    path = tmp_path / "photo.jpg"
-    Image.fromarray(astronaut).save(path, quality=95)
-    return path
 
 
 def passing_by(astronaut: NDArray[np.uint8], frames: int = 50) -> list[NDArray[np.uint8]]:

@@ -1,7 +1,6 @@
 """Where the network looks: gradient Grad-CAM, and the pictures of `maskwatch explain`."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,23 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from infra.cli import run
 from storage.errors import InputError
 from tests.conftest import flat
 from training.explanation import heat_maps
 from training.gradcam import grad_cam, normalised, overlay
 
 NEEDS_TRAINING_SET = "the training set is not installed: run `make setup-train`"
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    if os.environ.get("CI"):
-        import keras
-    else:
-        pytest.importorskip("tensorflow", reason=NEEDS_TRAINING_SET)
-        keras = pytest.importorskip("keras", reason=NEEDS_TRAINING_SET)
-    return keras
 
 
 def noise(count: int, size: int = 32) -> NDArray[np.uint8]:
@@ -171,25 +159,6 @@ class Silent:
 
 def test_a_model_without_maps_explains_nothing() -> None:
     assert heat_maps(Silent(), noise(2), np.array([0, 1])) is None
-
-
-@pytest.fixture
-def maskwatch(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, out, err
-
-    return call
-
-
-@pytest.fixture
-def photo(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
-    path = tmp_path / "photo.jpg"
-    Image.fromarray(astronaut).save(path, quality=95)
-    return path
 
 
 def test_a_photo_is_written_with_heat_on_its_face(maskwatch: Any, photo: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from classify.labels_file import ModelLabels, read_labels
 from infra.cli import run
 from storage.errors import InputError, SetupError, UsageError
 from tests.test_training_data import looker, write_classes
-from tests.test_training_run import keras as keras  # the fixture, imported under its own name  # noqa: PLC0414
 from training.cache import cut_crops, save_cut
 from training.export import Exported, ExportError, litert_outputs
 from training.export.card import make_card, write_card

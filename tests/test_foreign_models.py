@@ -18,7 +18,6 @@ from classify.keras_file import refuse_code
 from classify.labels_file import read_labels
 from infra.cli import run
 from storage.errors import InputError, SetupError
-from tests.test_training_run import keras as keras  # the fixture, imported under its own name  # noqa: PLC0414
 from tests.tiny_models import tiny_litert
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -6,24 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli import run
 from infra.commands import registry
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def maskwatch(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run `maskwatch` in this process; gives its exit status, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, out, err
-
-    return call
 
 
 def lines(out: str) -> list[dict[str, object]]:

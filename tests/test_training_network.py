@@ -1,6 +1,5 @@
 """The networks by name. Needs the training set, hence slow."""
 
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -21,13 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")
-def keras() -> Any:
-    reason = "the training set is not installed: run `make setup-train`"
-    if os.environ.get("CI"):
-        import keras
-    else:
-        pytest.importorskip("tensorflow", reason=reason)
-        keras = pytest.importorskip("keras", reason=reason)
+def keras(keras: Any) -> Any:
     keras.utils.set_random_seed(0)
     return keras
 

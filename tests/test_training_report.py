@@ -163,9 +163,7 @@ def test_unclear_faces_count_with_the_labels_as_given_alone() -> None:
     assert found.report.groups[AS_GIVEN].faces == 20
     assert found.report.groups[AS_GIVEN].accuracy.value == 1.0
     assert found.as_given == AsGiven(1, 2)
-    again, _, _ = pooled(
-        [(whole, Brightness().classify(whole.exact))], unclear=unclear_judged(Brightness(), Cut(whole, (), unclear))
-    )
+    again, _, _ = pooled([(whole, Brightness().classify(whole.exact))], unclear=unclear_judged(Brightness(), unclear))
     assert again.report.groups[AS_GIVEN] == found.report.groups[AS_GIVEN]
     same, _, _ = evaluate(Brightness(), Cut(crops_of([0, 1, 2] * 6), ()), "val")
     assert (same.as_given, AS_GIVEN in same.report.groups) == (None, False)

@@ -47,16 +47,6 @@ class Interrupted(Exception):  # noqa: N818 - stands for a kill, which is no err
 
 
 @pytest.fixture(scope="module")
-def keras() -> Any:
-    if os.environ.get("CI"):
-        import keras
-    else:
-        pytest.importorskip("tensorflow", reason=NEEDS_TRAINING_SET)
-        keras = pytest.importorskip("keras", reason=NEEDS_TRAINING_SET)
-    return keras
-
-
-@pytest.fixture(scope="module")
 def weights(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backbone that has learnt nothing, in place of the ImageNet weights."""
     path = tmp_path_factory.mktemp("weights") / "backbone.weights.h5"

@@ -112,7 +112,7 @@ def evaluate(classifier: FaceClassifier, cut: Cut, split: str, *, file: Path | N
     """
     usable = cut.crops.chosen(cut.crops.widths >= MIN_FACE_PX)
     probabilities = classifier.classify(usable.exact)
-    unclear = _large(unclear_judged(classifier, cut))
+    unclear = _large(unclear_judged(classifier, cut.unclear))
     main, found_report, given = _report(usable, probabilities, classifier.margin, unclear)
     kept, said = usable.chosen(main), probabilities[main]
     found = Evaluation(
@@ -194,9 +194,9 @@ def cross_entropy(probabilities: NDArray[np.floating], labels: NDArray[np.int64]
     return float(-np.log(np.maximum(likely, SMALLEST_PROBABILITY)).mean())
 
 
-def unclear_judged(classifier: FaceClassifier, cut: Cut) -> list[Judged]:
+def unclear_judged(classifier: FaceClassifier, unclear: Crops | None) -> list[Judged]:
     """What a classifier says of the faces whose label nobody can tell; an empty list where there are none."""
-    return [] if cut.unclear is None else [(cut.unclear, classifier.classify(cut.unclear.exact))]
+    return [(unclear, classifier.classify(unclear.exact))] if unclear is not None and len(unclear) else []
 
 
 def _large(parts: Sequence[Judged]) -> list[Judged]:

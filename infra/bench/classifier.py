@@ -8,13 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier import BATCH_SIZES
+from classify.classifier import BATCH_SIZES, load_model
 from classify.keras_model import load_keras
 from infra.bench.bare import bare_network
 from infra.bench.report import Measurement, cost, figure
 from infra.bench.stopwatch import median_ms, median_ms_beside
 from infra.console import say
-from infra.models import load_classifier
 from infra.settings import Settings
 from storage.errors import InputError
 
@@ -34,7 +33,7 @@ def run_classifier(settings: Settings, keras: Path | None, progress: Progress) -
         InputError: a model can't be used.
         SetupError: the classifier's file is missing.
     """
-    classifier = load_classifier(settings.model)
+    classifier = load_model(settings.model)
     size = classifier.image_size
     # What the pixels show changes nothing in the time.
     faces = np.random.default_rng(0).integers(0, 256, (32, size, size, 3), np.uint8)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify import quality
+from classify.classifier import load_model
 from classify.crops import crop_faces
 from detect.blazeface import BlazeFace
 from detect.looking import Looker
@@ -18,7 +19,6 @@ from detect.tiles import plan_tiles
 from infra.bench.bare import bare_frames, bare_network
 from infra.bench.report import Measurement, cost, figure
 from infra.bench.stopwatch import median_ms, median_ms_beside
-from infra.models import load_classifier
 from infra.settings import Settings
 from ingest.footage import Footage, Frame
 from ingest.motion import Motion
@@ -110,7 +110,7 @@ def _looking(frames: list[Frame], settings: Settings) -> list[Measurement]:
 
 
 def _classifying(frames: list[Frame], settings: Settings) -> list[Measurement]:
-    classifier = load_classifier(settings.model)
+    classifier = load_model(settings.model)
     picture = frames[-1].rgb()
     boxes = _boxes(picture)
     keypoints = np.full((BATCH, 6, 2), np.nan, np.float32)

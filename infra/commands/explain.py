@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from classify.classifier import FaceClassifier, model_file
+from classify.classifier import FaceClassifier, load_model, model_file
 from classify.crops import crop_faces
 from classify.views import classify_crop
 from infra.analysis import Analyzer, FaceReport, face_report, named
@@ -18,7 +18,6 @@ from infra.annotate import Mark, draw, write_picture
 from infra.commands.options import Detector, Json, MinFace, Model
 from infra.commands.targets import Targets
 from infra.console import emit, results, say
-from infra.models import load_classifier
 from infra.settings import Settings, load_settings
 from ingest.pictures import read_picture
 from storage.errors import InputError, UsageError
@@ -116,7 +115,7 @@ def _judged(settings: Settings, rgb: NDArray[np.uint8], *, crop: bool) -> tuple[
         with Analyzer(settings) as analyzer:
             found = analyzer.faces_in_picture(rgb)
             return analyzer.classifier, [face_report(face, settings.min_face_px) for face in found]
-    classifier = load_classifier(settings.model)
+    classifier = load_model(settings.model)
     verdict = classify_crop(classifier, rgb, min_face_px=settings.min_face_px)
     label = Label.UNKNOWN if verdict.unknown else verdict.label
     whole = (0, 0, rgb.shape[1], rgb.shape[0])

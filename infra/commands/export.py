@@ -7,9 +7,9 @@ import msgspec
 import typer
 
 from classify.labels_file import labels_path
-from detect.models import detector_model
 from infra.commands.options import Json
 from infra.console import emit, say
+from infra.models import detector_file
 from infra.settings import load_settings
 
 
@@ -38,8 +38,7 @@ def export(
     from training.looking import DETECTOR
     from training.progress import Terminal
 
-    settings = load_settings()
-    detector = settings.detector_model or settings.models_dir / detector_model(DETECTOR).file_name
+    detector = detector_file(load_settings(), DETECTOR)
     done = run_export(
         model, form, out, data=tuple(data or ()), detector=detector if detector.is_file() else None, seed=seed,
         progress=Terminal(),

@@ -7,13 +7,13 @@ from typing import Annotated
 import msgspec
 import typer
 
+from classify.classifier import load_model
 from classify.views import classify_crop
 from infra.analysis import Analyzer, FaceReport, face_report, named
 from infra.annotate import Mark, draw, write_picture
 from infra.commands.options import Detector, Json, MinFace, Model
 from infra.commands.targets import Targets
 from infra.console import complain, emit, printable, progress_bar, results, say
-from infra.models import load_classifier
 from infra.settings import load_settings
 from ingest.pictures import picture_paths, read_picture
 from storage.errors import InputError
@@ -96,7 +96,7 @@ def faces(
 ) -> None:
     """Classify pictures that already are face crops, without detection (`--detector` has no effect)."""
     settings = load_settings(model=model, detector=detector, min_face_px=min_face)
-    classifier = load_classifier(settings.model)
+    classifier = load_model(settings.model)
     failed = False
     for path, error in _expanded(paths):
         try:

@@ -9,10 +9,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from detect.models import detector_model
 from infra.commands.figures import show_data, show_evaluation
 from infra.commands.options import Json
 from infra.console import emit, say
+from infra.models import detector_file
 from infra.settings import load_settings
 from storage.errors import StorageError, UsageError
 from training.backbones import BACKBONES
@@ -228,6 +228,5 @@ def _shares(given: list[str]) -> dict[str, float]:
 
 def _detector_file() -> Path | None:
     """The detector that set-up fetched; without it training looks for one in the data."""
-    settings = load_settings()
-    path = settings.detector_model or settings.models_dir / detector_model(DETECTOR).file_name
+    path = detector_file(load_settings(), DETECTOR)
     return path if path.is_file() else None

@@ -15,7 +15,7 @@ from training.cache import Cut, cut_crops
 from training.commands.options import check_out
 from training.commands.reporting import Told, as_table, leave_report
 from training.detection import measure_detection
-from training.evaluation import Evaluation, evaluate, pooled
+from training.evaluation import Evaluation, evaluate, pooled, unclear_judged
 from training.fold_notes import fold_model, is_finished, read_folds
 from training.kept_split import TRAINED, Split, keys_of, read_split, settled
 from training.pictures import SPLITS, Picture, prepare
@@ -152,9 +152,9 @@ def _out_of_fold(options: EvaluateOptions, progress: Progress, on_note: OnNote |
     for fold in sorted(set(folds[folds >= 0].tolist())):
         crops, classifier = cut.crops.chosen(folds == fold), fold_model(options.model, note, fold)
         parts.append((crops, classifier.classify(crops.exact)))
-        if cut.unclear is not None and (without_label == fold).any():
-            left = cut.unclear.chosen(without_label == fold)
-            unclear.append((left, classifier.classify(left.exact)))
+        unclear += unclear_judged(
+            classifier, None if cut.unclear is None else cut.unclear.chosen(without_label == fold)
+        )
     measured = pooled(parts, unreadable=len(cut.unreadable), unclear=unclear)
     if options.out is not None:
         told = Told(f"Out-of-fold figures of {options.model.name}", data=data, options=as_table(options))

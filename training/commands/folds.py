@@ -147,8 +147,7 @@ def measure(folder: Path, found: OutOfFold, cuts: dict[str, Cut], name: str) -> 
     unclear = [
         judged
         for fold, cut in enumerate(cuts.values())
-        if cut.unclear is not None
-        for judged in unclear_judged(LiteRtClassifier(fold_folder(folder, fold) / name), cut)
+        for judged in unclear_judged(LiteRtClassifier(fold_folder(folder, fold) / name), cut.unclear)
     ]
     return pooled(parts, unreadable=sum(len(cut.unreadable) for cut in cuts.values()), unclear=unclear)
 
