@@ -35,7 +35,7 @@ __all__ = [
 BATCH_SIZES: Final = (16, 4, 1)
 """An interpreter is kept for each of these; any number of faces is split into them, largest first."""
 
-SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "maskwatch-mobilenetv2-112.tflite"
+SHIPPED_MODEL: Final = Path(__file__).parent / "weights" / "maskwatch-mobilenetv2-short-112.tflite"
 
 
 class FaceClassifier(Protocol):

@@ -60,7 +60,7 @@ def test_the_old_labels_file_with_one_sum_still_counts(tmp_path: Path) -> None:
 def test_a_folder_can_hold_several_files_of_a_model(tmp_path: Path) -> None:
     digest = hashlib.sha256(SHIPPED_MODEL.read_bytes()).hexdigest()
     path = beside(tmp_path, "one.tflite", sha256=None, files={"one.tflite": digest, "two.tflite": "00", "m.keras": "1"})
-    assert load_model(path).name == "maskwatch-mobilenetv2-112"
+    assert load_model(path).name == "maskwatch-mobilenetv2-short-112"
     # A copy under another name is still one of them; a file that is named with another sum is not.
     assert load_model(path.rename(tmp_path / "renamed.tflite")).sha256 == digest
     with pytest.raises(InputError, match="sha256 differ"):
