@@ -14,7 +14,6 @@ from training.export import MAX_BYTES, litert_outputs
 from training.labels import LABELS
 from training.pictures import read_data
 
-
 FILES = (SHIPPED_MODEL, SHIPPED_MODEL.with_name(f"{SHIPPED_MODEL.stem}-float.tflite"))
 
 
