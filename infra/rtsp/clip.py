@@ -11,6 +11,7 @@ import av
 import av.error
 from av.bitstream import BitStreamFilterContext
 
+from infra.rtsp.rtp import Packed, packed
 from storage.errors import InputError
 
 TICKS_PER_S: Final = 90_000
@@ -28,13 +29,13 @@ class AccessUnit:
     """One coded picture.
 
     Attributes:
-        nals: its NAL units without start codes; those of a keyframe include the parameter sets.
+        packed: its packets; those of a keyframe include the parameter sets.
         at: when it was seen, in ticks from the clip's start.
         sent: when a camera would send it, in ticks from the clip's start: never before `at`, later where pictures are reordered.
         key: whether a decoder can begin here (an IDR picture).
     """
 
-    nals: tuple[bytes, ...]
+    packed: Packed
     at: int
     sent: int
     key: bool
@@ -133,7 +134,8 @@ def _clip(path: Path, packets: list[_Packet]) -> Clip:
     # Where pictures are reordered some are sent well before they are shown; a camera can't send what it hasn't seen yet.
     lead = max(packet.pts - packet.dts for packet in packets)
     units = tuple(
-        AccessUnit(packet.nals, packet.pts - start, packet.dts + lead - start, _is_key(packet)) for packet in packets
+        AccessUnit(packed(packet.nals), packet.pts - start, packet.dts + lead - start, _is_key(packet))
+        for packet in packets
     )
     last = max(packets, key=lambda packet: packet.pts)
     usual = (last.pts - start) // (len(packets) - 1) if len(packets) > 1 else TICKS_PER_S // 25

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.rtsp.camera import Camera, Viewer
-from infra.rtsp.digest import Digest
-from infra.rtsp.messages import MalformedError, Request, read_request, reply
+from infra.rtsp.camera import Camera
+from infra.rtsp.manners import Manners
+from infra.rtsp.messages import REQUEST_BYTES, MalformedError, Request, read_request, reply
 from infra.rtsp.sdp import CONTROL, describe
+from infra.rtsp.viewer import Viewer
 
 METHODS: Final = ("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER", "TEARDOWN")
 KNOWN_METHODS: Final = ("ANNOUNCE", "PAUSE", "RECORD", "REDIRECT", "SET_PARAMETER")
@@ -29,7 +30,7 @@ class Limits:
         unsent_bytes: a client that lets more than this pile up is disconnected.
     """
 
-    clients: int = 64
+    clients: int = 256
     idle_s: float = 10.0
     unsent_bytes: int = 4 << 20
 
@@ -39,6 +40,7 @@ class Connection:
 
     Attributes:
         camera: what it has set up to watch.
+        hanging: it waits for an answer that it does not get.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Connection:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         cameras: Mapping[str, Camera],
-        digest: Digest | None,
+        manners: Manners,
         limits: Limits,
     ) -> None:
         """Make one.
@@ -55,29 +57,42 @@ class Connection:
             reader: with a limit of `REQUEST_BYTES`.
             writer: its other half.
             cameras: by name.
-            digest: who may watch; None admits all.
+            manners: of the server, who may watch among them: of that, what holds now.
             limits: of the server.
         """
         self._reader = reader
         self._writer = writer
         self._cameras = cameras
-        self._digest = digest
+        self._manners = manners
+        self._digest = manners.new_digest()
         self._limits = limits
         self._session = ""
         self._viewer: Viewer | None = None
         self._watching = False
         self.camera: Camera | None = None
+        self.hanging = False
 
     async def run(self) -> None:
         """Answer until either side closes; errors of the connection end here."""
+        answered = 0
         try:
-            while True:
+            while not self._hangs(answered):
                 async with asyncio.timeout(None if self._watching else self._limits.idle_s):
                     request = await read_request(self._reader)
-                    if request is None:
-                        return
-                    self._answer(request)
+                if request is None:
+                    return
+                if self._hangs(answered):
+                    break
+                if self._manners.shouting and not self._watching:
+                    await self._manners.shout(self._writer, request)
+                    return
+                self._answer(request)
+                answered += 1
+                async with asyncio.timeout(self._limits.idle_s):
                     await self._writer.drain()
+            self.hanging = True
+            while await self._reader.read(REQUEST_BYTES):
+                pass
         except MalformedError as error:
             self._write(reply(error.status, None, {"Connection": "close"}))
         except (OSError, EOFError):
@@ -92,6 +107,10 @@ class Connection:
     def drop(self) -> None:
         """Disconnect the client, as a pulled cable would."""
         self._writer.transport.abort()
+
+    def _hangs(self, answered: int) -> bool:
+        limit = self._manners.answered
+        return limit is not None and answered >= limit and not self._watching
 
     def _write(self, data: bytes) -> None:
         if self._viewer is None or not self._viewer.over:
@@ -147,7 +166,9 @@ class Connection:
             return
         host = str(self._writer.get_extra_info("sockname")[0])
         headers = {"Content-Base": f"{request.address}/", "Content-Type": "application/sdp"}
-        self._write(reply(200, request, headers, describe(named[1].clip, name=named[0], host=host)))
+        name, camera = named
+        body = describe(camera.tape.clip, name=name, host=host, stated_fps=camera.stated_fps)
+        self._write(reply(200, request, headers, body))
 
     def _set_up(self, request: Request) -> None:
         named = self._named(request)

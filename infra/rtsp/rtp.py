@@ -3,6 +3,7 @@
 import secrets
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from storage.messages import NS_PER_S
@@ -15,6 +16,12 @@ PAYLOAD_BYTES: Final = 1400
 
 CNAME: Final = b"maskwatch@localhost"
 
+FRAMING_BYTES: Final = 4
+"""In front of a packet inside an RTSP connection: a dollar sign, the channel, the length."""
+
+HEADER_BYTES: Final = 12
+"""Of an RTP packet without contributing sources and extensions."""
+
 _VERSION: Final = 0x80
 _MARKER: Final = 0x80
 _FU_A: Final = 28
@@ -24,6 +31,37 @@ _NTP_EPOCH_S: Final = 2_208_988_800
 
 _32_BITS: Final = 0xFFFF_FFFF
 _16_BITS: Final = 0xFFFF
+
+
+_HEAD: Final = struct.Struct(">sBHBBHII")
+_STAMP: Final = struct.Struct(">HII")
+_STAMP_AT: Final = FRAMING_BYTES + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One access unit as RTP packets on channel 0, without number, time and sender: made once, stamped whenever it is sent.
+
+    Attributes:
+        data: the packets as they travel inside an RTSP connection; the last one carries the marker.
+        starts: where in `data` each of them begins.
+        octets: bytes of all payloads.
+    """
+
+    data: bytes
+    starts: tuple[int, ...]
+    octets: int
+
+
+def packed(nals: Sequence[bytes]) -> Packed:
+    """The packets of one access unit, from its NAL units without start codes."""
+    payloads = [payload for nal in nals for payload in fragments(nal)]
+    data, starts = bytearray(), list[int]()
+    for number, payload in enumerate(payloads, start=1):
+        kind = PAYLOAD_TYPE | (_MARKER if number == len(payloads) else 0)
+        starts.append(len(data))
+        data += _HEAD.pack(b"$", 0, HEADER_BYTES + len(payload), _VERSION, kind, 0, 0, 0) + payload
+    return Packed(bytes(data), tuple(starts), sum(map(len, payloads)))
 
 
 class RtpSender:
@@ -45,23 +83,16 @@ class RtpSender:
         """The RTP timestamp of a media time in ticks of 1/90000 s; wraps after 13 hours."""
         return (self.first_timestamp + ticks) & _32_BITS
 
-    def packets(self, nals: Sequence[bytes], ticks: int) -> list[bytes]:
-        """The packets of one access unit; the last one carries the marker.
-
-        Args:
-            nals: without start codes.
-            ticks: when it is shown.
-        """
-        timestamp = self.timestamp(ticks)
-        payloads = [payload for nal in nals for payload in fragments(nal)]
-        packets: list[bytes] = []
-        for number, payload in enumerate(payloads, start=1):
-            kind = PAYLOAD_TYPE | (_MARKER if number == len(payloads) else 0)
-            packets.append(struct.pack(">BBHII", _VERSION, kind, self._sequence, timestamp, self.ssrc) + payload)
-            self._sequence = (self._sequence + 1) & _16_BITS
-            self._octets += len(payload)
-        self._packets += len(packets)
-        return packets
+    def stamped(self, unit: Packed, ticks: int) -> bytearray:
+        """The packets of an access unit that is shown at a media time, as they are sent on channel 0."""
+        data, timestamp, sequence = bytearray(unit.data), self.timestamp(ticks), self._sequence
+        for start in unit.starts:
+            _STAMP.pack_into(data, start + _STAMP_AT, sequence & _16_BITS, timestamp, self.ssrc)
+            sequence += 1
+        self._sequence = sequence & _16_BITS
+        self._packets += len(unit.starts)
+        self._octets += unit.octets
+        return data
 
     def report(self, ticks: int, unix_ns: int) -> bytes:
         """A compound RTCP packet: sender report and source description (RFC 3550, 6.1).
@@ -103,7 +134,7 @@ def ntp_time(unix_ns: int) -> int:
 
 
 def interleaved(channel: int, packets: Iterable[bytes]) -> bytes:
-    """Packets as they travel inside an RTSP connection: a dollar sign, the channel, the length, the packet."""
+    """Packets as they travel inside an RTSP connection, each behind its `FRAMING_BYTES`."""
     return b"".join(struct.pack(">cBH", b"$", channel, len(packet)) + packet for packet in packets)
 
 
