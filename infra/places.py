@@ -50,6 +50,11 @@ class Places:
         return self.data / "maskwatch.sqlite3"
 
     @property
+    def secret_key(self) -> Path:
+        """The key that camera passwords are encrypted with, unless the settings give one."""
+        return self.data / "secret.key"
+
+    @property
     def snapshots(self) -> Path:
         """Folder of the pictures kept with events."""
         return self.data / "snapshots"

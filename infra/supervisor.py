@@ -16,6 +16,7 @@ from infra.console import complain
 from infra.log import append_line, turn_over
 from infra.places import Places, database_url
 from infra.settings import Settings
+from infra.sites import sealed_sites
 from infra.system.child import Child
 from infra.system.claim import Claim, clear_leftovers, end_processes
 from infra.system.crew import Crew
@@ -213,6 +214,7 @@ class System:
         engine = open_engine(database_url(self._settings))
         try:
             migrate(engine)
+            sealed_sites(engine, self._settings, self._say)
         finally:
             engine.dispose()
         self._migrated = True

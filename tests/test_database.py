@@ -1,5 +1,6 @@
 """The database: made once, migrated both ways, and calm about everything that can be wrong with it."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -15,9 +16,10 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from storage.database.changes import BuildingChanges, CameraChanges
 from storage.database.engine import (
     HEAD,
     REVISIONS,
@@ -31,10 +33,16 @@ from storage.database.engine import (
 )
 from storage.database.failures import translate
 from storage.database.models import Base
+from storage.database.records import Policy, Thresholds
+from storage.database.sites import Sites
 from storage.errors import MaskwatchError, SetupError, StorageError, UsageError
+from storage.hours import Hours
+from storage.secrets import Secrets
 from tests.postgres import Postgres, database_fixture, postgres_fixture  # noqa: F401
 
 NewDatabase = Callable[[], str]
+
+ADDRESS = "rtsp://user:secret@10.0.0.5/1"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -48,6 +56,39 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def tables(connection: Connection) -> set[str]:
     return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def fill_first_version(engine: Engine) -> None:
+    """A building, two cameras and a track in the tables of revision 0001."""
+    policy = {"labels": ["without_mask", "incorrect_mask"], "dwell_s": 2.0, "hours": None}
+    with writing(engine) as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        tables = MetaData()
+        tables.reflect(connection)
+        connection.execute(
+            tables.tables["building"]
+            .insert()
+            .values(id="b1", name="North", timezone="UTC", retention_days=30, policy=policy, version=1, created_at_ns=1)
+        )
+        for number, (name, url) in enumerate((("Door", ADDRESS), ("Gate", "rtsp://10.0.0.6/1")), 1):
+            connection.execute(
+                tables.tables["camera"]
+                .insert()
+                .values(
+                    id=f"c{number}", name=name, building_id="b1", url=url, enabled=True, counts=True, analyze_fps=5.0
+                )
+                .values(min_face_px=24, regions=[], policy=policy, version=3, created_at_ns=number, epoch=7)
+            )
+        connection.execute(
+            tables.tables["track"]
+            .insert()
+            .values(id="c1-t1", camera_id="c1", number=1, building_id="b1", started_ns=1, ended_ns=2, faces=3)
+            .values(label="with_mask", confidence=0.9, counts=True, counted=True, closed=True)
+        )
+
+
+def stored_addresses(connection: Connection) -> list[str]:
+    return list(connection.execute(text("SELECT url FROM camera ORDER BY id")).scalars())
 
 
 def test_the_revisions_make_exactly_the_tables_of_the_models(database: Engine) -> None:
@@ -71,6 +112,54 @@ def test_migrations_go_up_and_down_and_up_again(empty: str) -> None:
     migrate(engine)
     with reading(engine) as connection:
         assert tables(connection) == set(Base.metadata.tables)
+    engine.dispose()
+
+
+def test_what_the_first_version_wrote_is_kept_by_the_next(empty: str, tmp_path: Path) -> None:
+    engine = open_engine(empty)
+    fill_first_version(engine)
+    migrate(engine)
+    sites = Sites(engine, secrets=Secrets(tmp_path / "secret.key"))
+    first, second = sites.cameras()
+    assert (first.id, first.name, first.url, first.version, first.epoch) == ("c1", "Door", ADDRESS, 3, 7)
+    assert (first.thresholds, first.transport, first.credential, first.trouble) == (Thresholds(), "tcp", None, None)
+    assert (first.policy, first.regions, second.url) == (Policy(dwell_s=2.0), (), "rtsp://10.0.0.6/1")
+    with reading(engine) as connection:
+        assert not connection.execute(text("SELECT outside_hours FROM track")).scalar_one()
+        assert stored_addresses(connection) == [ADDRESS, "rtsp://10.0.0.6/1"]
+    assert sites.seal() == 1
+    with reading(engine) as connection:
+        assert stored_addresses(connection)[0].startswith("enc1:")
+    assert sites.camera("c1") == first
+    with pytest.raises(StorageError, match=r"(?i)unique"), writing(engine) as connection:
+        connection.execute(text("UPDATE camera SET name = 'Door'"))
+    engine.dispose()
+
+
+def test_the_way_back_keeps_all_but_what_the_first_version_cannot_read(empty: str, tmp_path: Path) -> None:
+    engine = open_engine(empty)
+    fill_first_version(engine)
+    migrate(engine)
+    sites = Sites(engine, secrets=Secrets(tmp_path / "secret.key"))
+    sites.seal()
+    sites.add_credential("lobby", "viewer", "secret")
+    hours = Policy(dwell_s=4.0, hours=(Hours(("mon",), "08:00", "18:00"),))
+    sites.change_building("b1", BuildingChanges(policy=hours))
+    sites.change_camera("c2", CameraChanges(credential="lobby", policy=hours, transport="udp"))
+    with writing(engine) as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    with reading(engine) as connection:
+        assert stored_addresses(connection) == ["rtsp://user:***@10.0.0.5/1", "rtsp://10.0.0.6/1"]
+        policies = connection.execute(text("SELECT policy FROM building UNION ALL SELECT policy FROM camera")).scalars()
+        found = [json.loads(policy) if isinstance(policy, str) else policy for policy in policies]
+        assert [(policy["hours"], policy["dwell_s"]) for policy in found] == [(None, 4.0), (None, 2.0), (None, 4.0)]
+        assert "credential" not in tables(connection)
+        assert not {"credential", "transport", "thresholds"} & {
+            column["name"] for column in inspect(connection).get_columns("camera")
+        }
+        assert connection.execute(text("SELECT COUNT(*) FROM track")).scalar_one() == 1
+    migrate(engine)
+    assert [camera.name for camera in sites.cameras()] == ["Door", "Gate"]
     engine.dispose()
 
 

@@ -18,12 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, text, update
 
+from storage.database.changes import BuildingChanges, CameraChanges
 from storage.database.engine import migrate, open_engine, reading, sqlite_url, writing
 from storage.database.ledger import Batch, LeaseHeldError, LeaseLostError, Ledger, Restored
 from storage.database.models import (
     Base,
+    BuildingRow,
     CameraRow,
     CameraStateRow,
+    CandidateRow,
     CheckpointRow,
     EventRow,
     HourRollupRow,
@@ -32,10 +35,11 @@ from storage.database.models import (
     TrackPathRow,
     TrackRow,
 )
-from storage.database.records import NewCamera
+from storage.database.records import NewCamera, Policy
 from storage.database.rollups import COLUMNS, HOUR_NS, MINUTE_NS
 from storage.database.sites import Sites
 from storage.errors import StorageError
+from storage.hours import Hours
 from storage.messages import NS_PER_S, Event, Track
 from storage.words import Label, UnknownReason
 from tests.postgres import Postgres, database_fixture, postgres_fixture  # noqa: F401
@@ -102,12 +106,21 @@ def recount(engine: Engine, bucket_ns: int) -> dict[tuple[str, str, str, int], d
     with reading(engine) as connection:
         tracks = connection.execute(select(TrackRow)).all()
         events = connection.execute(select(EventRow)).all()
-    found = [(row, ("tracks", row.label) if row.counted else ("open_tracks",)) for row in tracks]
+    found: list[tuple[Any, tuple[str, ...]]] = [
+        (row, ("outside_hours",) if row.outside_hours else ("tracks", row.label) if row.counted else ("open_tracks",))
+        for row in tracks
+    ]
     for row, names in [*found, *((row, ("events",)) for row in events)]:
         if row.counts:
             key = (row.camera_id, row.building_id, row.zone_id or "", row.started_ns // bucket_ns * bucket_ns)
             counts.setdefault(key, Counter()).update(names)
     return {key: dict(count) for key, count in counts.items()}
+
+
+def rows_of(engine: Engine, column: Any, *conditions: Any) -> list[Any]:
+    """One column's values, in order."""
+    with reading(engine) as connection:
+        return list(connection.execute(select(column).where(*conditions).order_by(column)).scalars())
 
 
 def position(engine: Engine) -> str:
@@ -279,6 +292,60 @@ def test_a_track_keeps_the_building_and_zone_of_its_start(database: Engine, ledg
     assert [tuple(row) for row in rows] == [("z1", True), (None, False)]
 
 
+def test_passages_outside_the_hours_are_counted_beside_the_others(
+    database: Engine, site: Sites, ledger: Ledger
+) -> None:
+    """It is Tuesday, 23:13 in Berlin: what begins in the last minute before the hours is outside, however long it is."""
+    site.change_building("b1", BuildingChanges(timezone="Europe/Berlin"))
+    site.change_camera("c1", CameraChanges(policy=Policy(hours=(Hours(("tue",), "23:14", "24:00"),))))
+    minute_ns = MINUTE + MINUTE_NS
+    tracks = {
+        ("c1", 1): track(1, label=Label.WITHOUT_MASK, at_ns=minute_ns - 1),
+        ("c1", 2): track(2, at_ns=minute_ns),
+        ("c1", 3): track(3, counted=False, at_ns=minute_ns - 1),
+        ("c2", 1): track(1, at_ns=minute_ns - 1),
+    }
+    events = {("c1", 1): breach(1, at_ns=minute_ns + 1), ("c1", 2): breach(2, at_ns=minute_ns + 1)}
+    ledger.commit(Batch("1-0", tracks=tracks, events=events), NOW_NS)
+    assert totals(database) == {
+        ("c1", "b1", "", MINUTE): {"outside_hours": 2},
+        ("c1", "b1", "", minute_ns): {"tracks": 1, "with_mask": 1, "events": 1},
+        ("c2", "b1", "z1", MINUTE): {"tracks": 1, "with_mask": 1},
+    }
+    assert rows_of(database, EventRow.id) == ["c1-e2"]
+    # What was decided at a passage's start stays, whatever the hours become.
+    site.change_camera("c1", CameraChanges(policy=Policy()))
+    later = {("c1", 3): track(3, at_ns=minute_ns - 1), ("c1", 4): track(4, at_ns=minute_ns - 1)}
+    ledger.commit(Batch("2-0", tracks=later, events={("c1", 3): breach(3)}), NOW_NS)
+    assert totals(database)["c1", "b1", "", MINUTE] == {"outside_hours": 2, "tracks": 1, "with_mask": 1}
+    assert rows_of(database, EventRow.id) == ["c1-e2"]
+    assert rows_of(database, TrackRow.id, TrackRow.outside_hours) == ["c1-t1", "c1-t3"]
+
+
+def test_outside_the_hours_no_picture_stays(database: Engine, site: Sites, ledger: Ledger) -> None:
+    site.change_camera("c1", CameraChanges(policy=Policy(hours=(Hours(("wed",), "00:00", "24:00"),))))
+    ledger.commit(Batch("1-0", candidates={("c1", 1): b"early", ("c2", 1): b"other"}), NOW_NS)
+    assert rows_of(database, CandidateRow.number) == [1, 1]
+    ledger.commit(Batch("2-0", tracks={("c1", 1): track(1, counted=False)}), NOW_NS)
+    assert rows_of(database, CandidateRow.camera_id) == ["c2"]
+    ledger.commit(Batch("3-0", candidates={("c1", 1): b"late"}), NOW_NS)
+    assert rows_of(database, CandidateRow.camera_id) == ["c2"]
+    ledger.announce({"a.jpg": "c1"}, NOW_NS)
+    ledger.commit(Batch("4-0", events={("c1", 1): breach(1)}, snapshots={("c1", 1): ("a.jpg", 9)}), NOW_NS)
+    assert rows_of(database, EventRow.id) == []
+    assert ledger.obsolete() == ["a.jpg"]
+    ledger.forget(["a.jpg"])
+    assert rows_of(database, SnapshotRow.name) == []
+
+
+def test_hours_that_cannot_be_told_hold(database: Engine, site: Sites, ledger: Ledger) -> None:
+    site.change_camera("c1", CameraChanges(policy=Policy(hours=(Hours(("wed",), "00:00", "24:00"),))))
+    with writing(database) as connection:
+        connection.execute(update(BuildingRow).values(timezone="Mars/Olympus"))
+    ledger.commit(Batch("1-0", tracks={("c1", 1): track()}), NOW_NS)
+    assert totals(database)["c1", "b1", "", MINUTE] == {"tracks": 1, "with_mask": 1}
+
+
 def test_a_camera_that_does_not_count_adds_nothing_but_its_tracks(database: Engine, ledger: Ledger) -> None:
     ledger.commit(Batch("1-0", tracks={("c3", 1): track()}, events={("c3", 1): breach()}), NOW_NS)
     assert totals(database) == {}
@@ -412,15 +479,23 @@ def batches(draw: st.DrawFn) -> Batch:
     return batch
 
 
-@given(work=st.lists(st.one_of(batches(), st.sampled_from(["z1", None])), max_size=8))
+OPEN = Policy(hours=(Hours(("tue",), "22:00", "22:14"),))
+"""Of the times above, all but the first are outside."""
+
+
+@given(work=st.lists(st.one_of(batches(), st.sampled_from(["z1", None, Policy(), OPEN])), max_size=8))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_totals_always_equal_a_recount(database: Engine, ledger: Ledger, work: list[Batch | str | None]) -> None:
+def test_totals_always_equal_a_recount(
+    database: Engine, site: Sites, ledger: Ledger, work: list[Batch | str | Policy | None]
+) -> None:
     with writing(database) as connection:
         for table in (TrackRow, EventRow, MinuteRollupRow, HourRollupRow, SnapshotRow):
             connection.execute(Base.metadata.tables[table.__tablename__].delete())
     for step in work:
         if isinstance(step, Batch):
             ledger.commit(step, NOW_NS)
+        elif isinstance(step, Policy):
+            site.change_camera("c1", CameraChanges(policy=step))
         else:
             with writing(database) as connection:
                 moved = {"zone_id": step, "counts": step is None}

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import Engine
 
 from storage.database.addresses import check_address, media_path
-from storage.database.records import Camera, NewCamera, Policy, Region, shown_address
+from storage.database.records import Camera, NewCamera, Policy, Region, Thresholds, shown_address
 from storage.database.sites import Sites
 from storage.errors import ConflictError, InvalidError, NotFoundError
+from storage.hours import Hours
+from storage.secrets import Secrets
 from storage.words import Label
 from tests.postgres import database_fixture, postgres_fixture  # noqa: F401
 
@@ -26,9 +28,13 @@ def media(tmp_path: Path) -> Path:
     return root
 
 
+def region(*points: tuple[float, float]) -> Region:
+    return Region("watch", points)
+
+
 @pytest.fixture
 def sites(database: Engine, media: Path) -> Sites:
-    return Sites(database, media)
+    return Sites(database, media, secrets=Secrets(media.parent / "secret.key"))
 
 
 def test_a_building_is_set_up_and_found_again(sites: Sites) -> None:
@@ -117,10 +123,32 @@ def test_a_building_with_cameras_stays_until_they_are_removed(sites: Sites) -> N
 def test_a_camera_is_registered_with_everything(sites: Sites) -> None:
     sites.add_building("North", "UTC", policy=Policy(dwell_s=3.0))
     sites.add_zone("b1", "Hall")
-    given = NewCamera("Door", "b1", URL, "z1", None, False, False, 2.5, 40, (), Policy(dwell_s=0.0), "door")
+    sites.add_credential("lobby", "viewer", "p/w")
+    given = NewCamera(
+        name="Door",
+        building_id="b1",
+        url="rtsp://10.0.0.5/1",
+        zone_id="z1",
+        substream_url="rtsp://10.0.0.5/2",
+        enabled=False,
+        counts=False,
+        analyze_fps=2.5,
+        min_face_px=40,
+        regions=(
+            Region("watch", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))),
+            Region("ignore", ((0.1, 0.2), (0.3, 0.2), (0.3, 1))),
+        ),
+        policy=Policy((Label.WITHOUT_MASK,), 0.0, (Hours(("mon", "sun"), "22:00", "06:00"),)),
+        thresholds=Thresholds(0.5, 0.9),
+        transport="udp",
+        credential="lobby",
+        id="door",
+    )
     made = sites.add_camera(given)
-    for field in given.__struct_fields__:
+    for field in set(given.__struct_fields__) - {"url", "substream_url"}:
         assert getattr(made, field) == getattr(given, field)
+    assert (made.url, made.substream_url) == ("rtsp://viewer:p%2Fw@10.0.0.5/1", "rtsp://viewer:p%2Fw@10.0.0.5/2")
+    assert (made.shown_url, made.shown_substream_url, made.trouble) == (given.url, given.substream_url, None)
     assert (made.version, made.epoch, made.run, made.archived_at_ns) == (1, 0, None, None)
     plain = sites.add_camera(NewCamera("Gate", "b1", "file:clips/front%20door.mp4"))
     assert (plain.id, plain.policy.dwell_s, plain.enabled, plain.counts) == ("c1", 3.0, True, True)
@@ -140,9 +168,9 @@ def test_an_archived_camera_is_kept_but_not_listed(sites: Sites) -> None:
     assert sites.add_camera(NewCamera("Door", "b1", URL)).id == "c2"
 
 
-@pytest.mark.parametrize(
-    ("camera", "message"),
-    [
+def test_a_camera_that_cannot_be(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    for camera, message in (
         (NewCamera("", "b1", URL), "the name of a camera"),
         (NewCamera("Door", "b1", URL, analyze_fps=0.0), "0.01 to 120 samples a second"),
         (NewCamera("Door", "b1", URL, analyze_fps=float("nan")), "0.01 to 120 samples a second"),
@@ -153,16 +181,36 @@ def test_an_archived_camera_is_kept_but_not_listed(sites: Sites) -> None:
         (NewCamera("Door", "b1", URL, policy=Policy(labels=(Label.UNKNOWN,))), "labels of a policy"),
         (NewCamera("Door", "b1", URL, regions=(Region("watch", ((0.0, 0.0), (1.0, 1.0))),)), "3 to 64 points"),
         (NewCamera("Door", "b1", URL, regions=(Region("watch", ((0.0, 0.0), (1.0, 1.0), (2.0, 0.0))),)), "shares"),
-        (NewCamera("Door", "b1", URL, substream_url="rtsp://x/y"), "not supported yet"),
-        (NewCamera("Door", "b1", URL, regions=(Region("watch", ((0, 0), (1, 1), (1, 0))),)), "not supported yet"),
-        (NewCamera("Door", "b1", URL, policy=Policy(labels=(Label.WITHOUT_MASK,))), "not supported yet"),
-    ],
-)
-def test_a_camera_that_cannot_be(sites: Sites, camera: NewCamera, message: str) -> None:
-    sites.add_building("North", "UTC")
-    with pytest.raises(InvalidError, match=message):
-        sites.add_camera(camera)
+        (NewCamera("Door", "b1", URL, regions=(region((0, 0), (1, float("nan")), (1, 0)),)), "shares"),
+        (NewCamera("Door", "b1", URL, regions=(region((0, 0), (0.5, 0.5), (1, 1)),)), "lie on a line"),
+        (NewCamera("Door", "b1", URL, regions=(region((0.5, 0.5), (0.5, 0.5), (0.5, 0.5)),)), "lie on a line"),
+        (NewCamera("Door", "b1", URL, regions=(region(*((0, 0), (1, 0), (1, 1)) * 22),)), "3 to 64 points, not 66"),
+        (NewCamera("Door", "b1", URL, regions=(region((0, 0), (1, 0), (1, 1)),) * 33), "at most 32 regions, not 33"),
+        (
+            NewCamera("Door", "b1", URL, policy=Policy(labels=(Label.WITHOUT_MASK,) * 2)),
+            "a label stands in a policy once",
+        ),
+        (NewCamera("Door", "b1", URL, policy=Policy(dwell_s=float("nan"))), "dwell time is 0 to 3600 s"),
+        (NewCamera("Door", "b1", URL, policy=Policy(hours=())), "1 to 50 entries"),
+        (NewCamera("Door", "b1", URL, policy=Policy(hours=(Hours(("mon",), "7", "8"),))), "hours begin at"),
+        (NewCamera("Door", "b1", URL, thresholds=Thresholds(detection=0.05)), "detection is 0.1 to 0.95, or none"),
+        (NewCamera("Door", "b1", URL, thresholds=Thresholds(confidence=1.0)), "confidence is 0.4 to 0.99"),
+        (NewCamera("Door", "b1", URL, thresholds=Thresholds(confidence=float("nan"))), "confidence is 0.4 to 0.99"),
+        (NewCamera("Door", "b1", "http://10.0.0.5/1", transport="udp"), "only rtsp:// can come over udp"),
+        (NewCamera("Door", "b1", URL, substream_url="gopher://10.0.0.5/1"), "unknown kind"),
+        (NewCamera("Door", "b1", URL, credential="lobby"), "names a user, and so does the credential 'lobby'"),
+        (NewCamera("Door", "b1", "file:clips/front%20door.mp4", credential="lobby"), "take a credential: leave it out"),
+        (NewCamera("Door", "b1", "rtsp://user:***@10.0.0.5/1"), r"has \*\*\* for its password: give the password"),
+    ):
+        with pytest.raises(InvalidError, match=message):
+            sites.add_camera(camera)
     assert sites.cameras() == []
+
+
+def test_a_region_that_crosses_itself_has_an_area(sites: Sites) -> None:
+    sites.add_building("North", "UTC")
+    bow = region((0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9))
+    assert sites.add_camera(NewCamera("Door", "b1", URL, regions=(bow,))).regions == (bow,)
 
 
 def test_what_does_not_exist_is_said_so(sites: Sites) -> None:
@@ -183,6 +231,8 @@ def test_what_does_not_exist_is_said_so(sites: Sites) -> None:
     sites.add_zone("b2", "Hall")
     with pytest.raises(NotFoundError, match="building b1 has no zone 'z1'"):
         sites.add_camera(NewCamera("Door", "b1", URL, "z1"))
+    with pytest.raises(NotFoundError, match="there is no credential 'lobby'"):
+        sites.add_camera(NewCamera("Door", "b1", "rtsp://10.0.0.5/1", credential="lobby"))
 
 
 def test_every_start_is_a_new_epoch_and_a_run_keeps_its_beginning(sites: Sites) -> None:

@@ -1,4 +1,4 @@
-"""Camera addresses are hostile input: which are taken, and which file an address under the media root means."""
+"""Camera addresses are hostile input: which are taken, and which file, folder or webcam an address means."""
 
 import ipaddress
 import re
@@ -8,24 +8,36 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from storage.database.records import shown_address
 from storage.errors import InvalidError
+from storage.networks import Networks
 
 NETWORK_SCHEMES: Final = ("rtsp", "rtsps", "http", "https")
 FILE_SCHEME: Final = "file"
 LONGEST_ADDRESS: Final = 2048
 
 _HOST: Final = re.compile(r"(?!-)[\w.-]{1,253}(?<![-.])\.?")
-_NEEDS: Final = "give rtsp://, rtsps://, http:// or https://, or file: for a file under the media root"
+_WEBCAM: Final = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
+_NEEDS: Final = (
+    "give rtsp://, rtsps://, http:// or https://, file: for a file or a folder under the media root, or /dev/video0 for a "
+    "webcam"
+)
 
 
-def check_address(url: str, media_root: Path | None) -> None:
+def check_address(url: str, media_root: Path | None, networks: Networks | None = None) -> None:
     """Refuse an address that no camera has.
 
-    Whether something answers there, and whether its network is allowed, is found out on connecting.
+    Whether something answers there, and what network a name leads to, is found out on connecting.
+
+    Args:
+        url: as it was given.
+        media_root: where files must lie; None: nowhere.
+        networks: that cameras may be in; None: any.
 
     Raises:
-        InvalidError: unknown scheme, no host, characters that don't belong there, or a file that is not under the
-            media root.
+        InvalidError: unknown scheme, no host, characters that don't belong there, a network address outside the networks,
+            or a file that is not under the media root.
     """
+    if webcam_device(url) is not None:
+        return
     parts = _split(url)
     if parts.scheme == FILE_SCHEME:
         media_path(url, media_root)
@@ -39,15 +51,27 @@ def check_address(url: str, media_root: Path | None) -> None:
         )
     elif not parts.netloc or not _is_host(parts):
         raise InvalidError(f"camera address {_shown(url)!r} names no host: write it as rtsp://host/path")
+    elif networks is not None:
+        networks.check_host(parts.hostname or "")
+
+
+def webcam_device(url: str) -> str | None:
+    """The device that `/dev/video1`, or `1` alone, means; None for addresses of another kind.
+
+    >>> webcam_device("1"), webcam_device("rtsp://10.0.0.5/1")
+    ('/dev/video1', None)
+    """
+    match = _WEBCAM.fullmatch(url)
+    return None if match is None else f"/dev/video{int(match[1])}"
 
 
 def media_path(url: str, media_root: Path | None) -> Path:
-    """The file that `file:clips/door.mp4`, or `file:///media/root/clips/door.mp4`, means.
+    """The file that `file:clips/door.mp4`, or `file:///media/root/clips/door.mp4`, means; a `/` at its end makes it a folder.
 
     To be asked again whenever the file is opened: links may have changed since.
 
     Raises:
-        InvalidError: not a file under the media root, links followed, or it does not exist.
+        InvalidError: not a file, or folder, under the media root, links followed, or it does not exist.
     """
     parts = _split(url)
     name = unquote(parts.path)
@@ -61,14 +85,18 @@ def media_path(url: str, media_root: Path | None) -> Path:
         root = media_root.resolve()
         path = (root / name).resolve()
         inside = path.is_relative_to(root)
-        exists = inside and path.is_file()
+        folder = name.endswith("/")
+        exists = inside and (path.is_dir() if folder else path.is_file())
     except (OSError, RuntimeError) as error:
         raise InvalidError(f"{_shown(url)!r} can't be looked up: {error}") from error
     # The same answer for what is outside, whether it exists or not: this is no way to look around the disk.
     if not inside:
         raise InvalidError(f"{_shown(url)!r} is not under the media root {root}: move the file there")
     if not exists:
-        raise InvalidError(f"{_shown(url)!r}: there is no such file under the media root {root}")
+        kind = "folder" if folder else "file"
+        raise InvalidError(
+            f"{_shown(url)!r}: there is no such {kind} under the media root {root}; a folder is written with a / at its end"
+        )
     return path
 
 

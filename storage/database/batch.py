@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from storage.face_tally import Tally
 from storage.messages import Event, Track
 
 Key = tuple[str, int]
@@ -21,6 +22,7 @@ class Batch:
         candidates: best pictures so far of breaches that are no events yet; None removes one.
         snapshots: (file name, bytes) of an event's picture; the event is in this batch or was in an earlier one.
         lost: how many more samples of a camera were lost.
+        tallies: what cameras saw of faces, by camera and the beginning of an hour: added to what is known of it.
         resets: cameras of which everything earlier goes first: their footage is run anew.
     """
 
@@ -33,6 +35,7 @@ class Batch:
     candidates: dict[Key, bytes | None] = field(default_factory=dict)
     snapshots: dict[Key, tuple[str, int]] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
+    tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)
     resets: set[str] = field(default_factory=set)
 
 

@@ -15,6 +15,7 @@ from storage.database.models import (
     TrackRow,
 )
 from storage.database.pictures import retire, write_candidates, write_snapshots
+from storage.database.suitability import write_tallies
 from storage.database.upsert import upsert
 
 
@@ -26,6 +27,7 @@ def apply(connection: Connection, batch: Batch, partition: int, now_ns: int) -> 
     write_paths(connection, batch)
     write_snapshots(connection, batch, now_ns)
     write_candidates(connection, batch)
+    write_tallies(connection, batch.tallies, now_ns)
     _states(connection, batch, partition)
 
 

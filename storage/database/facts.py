@@ -1,14 +1,18 @@
 """Tracks and events of a batch as rows, and what they add to the totals."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfoNotFoundError
 
+import msgspec
 from sqlalchemy import Connection, Row, delete, select
 
 from storage.database.batch import Batch, Key, event_id, track_id
-from storage.database.models import CameraRow, EventRow, TrackPathRow, TrackRow
-from storage.database.rollups import Place, Totals
+from storage.database.models import BuildingRow, CameraRow, EventRow, TrackPathRow, TrackRow
+from storage.database.records import Policy
+from storage.database.rollups import Place, Totals, track_columns
 from storage.database.upsert import upsert
+from storage.hours import Hours, within
 from storage.messages import Event, Track
 
 TRACK_CHANGES: Final = (
@@ -24,6 +28,14 @@ TRACK_CHANGES: Final = (
 EVENT_CHANGES: Final = ("type", "started_ns", "ended_ns", "corrected_ns", "confidence", "closed")
 
 
+class _Watched(NamedTuple):
+    """A camera as it is now."""
+
+    place: Place
+    hours: tuple[Hours, ...] | None
+    timezone: str
+
+
 def write_facts(connection: Connection, batch: Batch) -> None:
     """Tracks and events, and what they add to the totals."""
     if not batch.tracks and not batch.events:
@@ -32,26 +44,36 @@ def write_facts(connection: Connection, batch: Batch) -> None:
     keys = batch.tracks.keys() | batch.events.keys()
     old_tracks = _rows(connection, TrackRow, [track_id(key) for key in keys])
     places = {key: _place(old_tracks[track_id(key)]) for key in keys if track_id(key) in old_tracks}
+    outside = {key for key in places if old_tracks[track_id(key)].outside_hours}
     if new := keys - places.keys():
         cameras = _cameras(connection, {camera for camera, _ in new})
-        places |= {key: cameras.get(key[0], Place(key[0], "", None, counts=True)) for key in new}
+        for key in new:
+            watched = cameras.get(key[0]) or _Watched(Place(key[0], "", None, counts=True), None, "")
+            places[key] = watched.place
+            if not _within(
+                watched, batch.tracks[key].first_seen_ns if key in batch.tracks else batch.events[key].started_ns
+            ):
+                outside.add(key)
     rows = []
     for key, track in sorted(batch.tracks.items()):
         if old := old_tracks.get(track_id(key)):
-            totals.track(places[key], old.started_ns, old.label, counted=old.counted, times=-1)
-        totals.track(places[key], track.first_seen_ns, track.label, counted=track.counted)
-        rows.append(_track_row(key, track, places[key]))
+            columns = track_columns(old.label, counted=old.counted, outside_hours=old.outside_hours)
+            totals.track(places[key], old.started_ns, columns, -1)
+        columns = track_columns(track.label, counted=track.counted, outside_hours=key in outside)
+        totals.track(places[key], track.first_seen_ns, columns)
+        rows.append(_track_row(key, track, places[key]) | {"outside_hours": key in outside})
     if rows:
         connection.execute(upsert(connection, TrackRow.__table__, replace=TRACK_CHANGES), rows)
-    if batch.events:
-        _events(connection, batch, places, totals)
+    # Outside the hours nothing is a breach.
+    if events := {key: event for key, event in batch.events.items() if key not in outside}:
+        _events(connection, events, places, totals)
     totals.write(connection)
 
 
-def _events(connection: Connection, batch: Batch, places: Mapping[Key, Place], totals: Totals) -> None:
-    old_events = _rows(connection, EventRow, [event_id(key) for key in batch.events])
+def _events(connection: Connection, events: Mapping[Key, Event], places: Mapping[Key, Place], totals: Totals) -> None:
+    old_events = _rows(connection, EventRow, [event_id(key) for key in events])
     rows = []
-    for key, event in sorted(batch.events.items()):
+    for key, event in sorted(events.items()):
         if old := old_events.get(event_id(key)):
             totals.event(_place(old), old.started_ns, -1)
         place = _place(old) if old else places[key]
@@ -109,9 +131,28 @@ def _rows(
     return {row.id: row for row in connection.execute(select(table).where(table.id.in_(identifiers)))}
 
 
-def _cameras(connection: Connection, cameras: Collection[str]) -> dict[str, Place]:
-    query = select(CameraRow.id.label("camera_id"), CameraRow.building_id, CameraRow.zone_id, CameraRow.counts)
-    return {row.camera_id: _place(row) for row in connection.execute(query.where(CameraRow.id.in_(cameras)))}
+def _cameras(connection: Connection, cameras: Collection[str]) -> dict[str, _Watched]:
+    query = select(
+        CameraRow.id.label("camera_id"),
+        CameraRow.building_id,
+        CameraRow.zone_id,
+        CameraRow.counts,
+        CameraRow.policy,
+        BuildingRow.timezone,
+    ).join(BuildingRow, BuildingRow.id == CameraRow.building_id)
+    return {
+        row.camera_id: _Watched(_place(row), msgspec.convert(row.policy, Policy).hours, row.timezone)
+        for row in connection.execute(query.where(CameraRow.id.in_(cameras)))
+    }
+
+
+def _within(watched: _Watched, at_ns: int) -> bool:
+    """Whether passages count then; in doubt they do."""
+    try:
+        return within(watched.hours, at_ns, watched.timezone)
+    except (ZoneInfoNotFoundError, OverflowError):
+        # This machine's list of time zones is another's, or the camera's clock is beyond all years.
+        return True
 
 
 def _place(row: Any) -> Place:

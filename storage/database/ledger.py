@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from storage.database.batch import Batch, Key
 from storage.database.booking import apply
 from storage.database.engine import reading, writing
+from storage.database.left_open import LeftOpen, left_open
 from storage.database.models import CameraStateRow, CandidateRow, CheckpointRow, SnapshotRow
 from storage.database.pictures import announce
 from storage.errors import MaskwatchError
@@ -152,6 +153,10 @@ class Ledger:
         with writing(self._engine) as connection:
             self._fence(connection, {"lease_until_ns": now_ns + self._lease_ns})
             announce(connection, names, now_ns)
+
+    def left_open(self, camera: str) -> LeftOpen:
+        """The passages and events of a camera that are not closed, as last committed."""
+        return left_open(self._engine, camera)
 
     def obsolete(self) -> list[str]:
         """Names of snapshot files of this partition that nothing needs any more, at most `MOST_OBSOLETE`.

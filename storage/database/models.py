@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Text,
     UniqueConstraint,
     false,
     text,
@@ -32,7 +33,8 @@ WORD: Final = String(20)
 """Labels, reasons and verdicts."""
 
 FILE: Final = String(80)
-ADDRESS: Final = String(2048)
+ADDRESS: Final = Text()
+"""Encrypted where it holds a password; see `sealed_addresses`."""
 
 CONVENTION: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -86,9 +88,23 @@ class ZoneRow(Base):
     name: Mapped[str] = mapped_column(NAME)
 
 
+class CredentialRow(Base):
+    """A user and password that cameras name; the password is encrypted."""
+
+    __tablename__ = "credential"
+
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    user: Mapped[str] = mapped_column(NAME)
+    password: Mapped[str] = mapped_column(Text())
+    version: Mapped[int] = mapped_column(Integer)
+    created_at_ns: Mapped[int]
+    changed_at_ns: Mapped[int]
+
+
 class CameraRow(Base):
     """A registered source.
 
+    `credential` is no foreign key: an archived camera keeps the name of one that was removed.
     `epoch`, `run` and `playing_since_ns` belong to ingest: the last epoch begun, the run of the system that began it,
     and when that run first began one (a played file keeps its place over restarts of the ingest process).
     """
@@ -123,13 +139,16 @@ class CameraRow(Base):
     epoch: Mapped[int] = mapped_column(server_default=text("0"))
     run: Mapped[str | None] = mapped_column(NAME)
     playing_since_ns: Mapped[int | None]
+    thresholds: Mapped[Any] = mapped_column(default=dict)
+    transport: Mapped[str] = mapped_column(WORD, default="tcp")
+    credential: Mapped[str | None] = mapped_column(NAME)
 
 
 class TrackRow(Base):
     """A passage; `id` is `<camera>-t<number>`.
 
-    Building, zone and `counts` (whether it goes into totals) are the camera's at the moment the track appeared; building ""
-    where the camera has no row.
+    Building, zone, `counts` (whether it goes into totals) and `outside_hours` (whether it began outside the policy's
+    hours) are by the camera as it was at the moment the track appeared; building "" where the camera has no row.
     """
 
     __tablename__ = "track"
@@ -155,6 +174,7 @@ class TrackRow(Base):
     counts: Mapped[bool]
     counted: Mapped[bool]
     closed: Mapped[bool]
+    outside_hours: Mapped[bool] = mapped_column(server_default=false())
 
 
 class TrackPathRow(Base):
@@ -288,3 +308,25 @@ class CameraStateRow(Base):
     partition: Mapped[int] = mapped_column(Integer)
     state: Mapped[bytes]
     lost: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class CameraHourRow(Base):
+    """What a camera saw of faces in an hour of UTC; see `storage.face_tally`."""
+
+    __tablename__ = "camera_hour"
+    __table_args__ = (Index(None, "start_ns"),)
+
+    camera_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    start_ns: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tally: Mapped[bytes]
+
+
+class CameraViewRow(Base):
+    """What a camera's view looks like when all is well; see `ingest.view`."""
+
+    __tablename__ = "camera_view"
+
+    camera_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    address: Mapped[str] = mapped_column(String(64))
+    reference: Mapped[bytes]
+    saved_at_ns: Mapped[int]

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, exists, select, update
 
 from storage.database.batch import Batch, event_id
-from storage.database.models import CandidateRow, EventRow, SnapshotRow
+from storage.database.models import CandidateRow, EventRow, SnapshotRow, TrackRow
 from storage.database.upsert import upsert
 
 SNAPSHOT_CHANGES: Final = ("camera_id", "event_id", "bytes", "obsolete")
@@ -60,7 +60,7 @@ def retire(connection: Connection, names: Collection[str | None]) -> None:
 
 
 def write_candidates(connection: Connection, batch: Batch) -> None:
-    """Keep or remove the best pictures so far of breaches that are no events yet."""
+    """Keep or remove the best pictures so far of breaches that are no events yet; outside the hours there are none."""
     for (camera, number), jpeg in batch.candidates.items():
         if jpeg is None:
             connection.execute(
@@ -73,3 +73,9 @@ def write_candidates(connection: Connection, batch: Batch) -> None:
     ]
     if rows:
         connection.execute(upsert(connection, CandidateRow.__table__, replace=("jpeg",)), rows)
+    if cameras := {camera for camera, _ in batch.candidates.keys() | batch.tracks.keys()}:
+        # Only once a track is a passage it is known whether it began within the hours.
+        outside = exists().where(
+            TrackRow.camera_id == CandidateRow.camera_id, TrackRow.number == CandidateRow.number, TrackRow.outside_hours
+        )
+        connection.execute(delete(CandidateRow).where(CandidateRow.camera_id.in_(cameras), outside))

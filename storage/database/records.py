@@ -5,23 +5,30 @@ from typing import Final, Literal
 
 import msgspec
 
+from storage.database.userinfo import shown_address, without_userinfo
+from storage.hours import Hours
+from storage.regions import Region
 from storage.words import EVENT_LABELS, Label
 
+Transport = Literal["tcp", "udp"]
+
+__all__ = [
+    "IDENTIFIER",
+    "Building",
+    "Camera",
+    "Credential",
+    "Hours",
+    "NewCamera",
+    "Policy",
+    "Region",
+    "Started",
+    "Thresholds",
+    "Transport",
+    "Zone",
+    "shown_address",
+]
+
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
-
-_PASSWORD: Final = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*@")
-_SECRET_FIELD: Final = re.compile(
-    r"([?&;](?:pass|passwd|password|passphrase|pwd|psw|token|secret|auth|key|api_?key)=)[^&;#]*", re.IGNORECASE
-)
-
-
-def shown_address(url: str) -> str:
-    """An address as it may be shown: a password, also one in the query, is `***`.
-
-    >>> shown_address("rtsp://user:secret@10.0.0.5/1?channel=2")
-    'rtsp://user:***@10.0.0.5/1?channel=2'
-    """
-    return _SECRET_FIELD.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -30,24 +37,24 @@ class Policy(msgspec.Struct, frozen=True):
     Attributes:
         labels: that are non-compliant.
         dwell_s: how long a breach must last to become an event.
-        hours: when passages are counted; None: always.
+        hours: when passages are counted, in the building's time zone; None: always.
     """
 
     labels: tuple[Label, ...] = EVENT_LABELS
     dwell_s: float = 1.0
-    hours: None = None
+    hours: tuple[Hours, ...] | None = None
 
 
-class Region(msgspec.Struct, frozen=True):
-    """A part of the picture.
+class Thresholds(msgspec.Struct, frozen=True):
+    """How sure the system has to be on one camera; None: as everywhere.
 
     Attributes:
-        mode: whether faces there are watched or ignored.
-        points: corners of a polygon, x and y as shares of width and height in [0, 1].
+        detection: score times presence from which a find starts a track, 0.1 to 0.95 (0.33).
+        confidence: least confidence for a label, 0.4 to 0.99 (0.7).
     """
 
-    mode: Literal["watch", "ignore"]
-    points: tuple[tuple[float, float], ...]
+    detection: float | None = None
+    confidence: float | None = None
 
 
 class Building(msgspec.Struct, frozen=True):
@@ -95,6 +102,9 @@ class NewCamera(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         min_face_px: smallest face that is judged, 8 to 1000.
         regions: parts of the picture to watch or to ignore.
         policy: None takes the building's.
+        thresholds: how sure the system has to be.
+        transport: of RTSP: `tcp`, or `udp` for cameras that send no other.
+        credential: name of the user and password that are put into the address, where many cameras share them.
         id: None makes one: c1, c2, ...
     """
 
@@ -109,6 +119,9 @@ class NewCamera(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     min_face_px: int = 24
     regions: tuple[Region, ...] = ()
     policy: Policy | None = None
+    thresholds: Thresholds = Thresholds()
+    transport: Transport = "tcp"
+    credential: str | None = None
     id: str | None = None
 
     def __repr__(self) -> str:
@@ -121,12 +134,14 @@ class Camera(msgspec.Struct, frozen=True):
 
     Attributes:
         id, name, building_id, zone_id, url, substream_url, enabled, counts, analyze_fps, min_face_px, regions, policy:
-            see `NewCamera`.
-        version: grows with every change of the above.
+            see `NewCamera`; addresses with the user and password of the credential in them.
+        version: grows with every change of the above, and of its credential.
+        thresholds, transport, credential: see `NewCamera`.
         created_at_ns, archived_at_ns: Unix time; the latter None while it is in use.
         epoch: the last one begun.
         run: of the system that began it.
         playing_since_ns: when that run first began one.
+        trouble: why the addresses can't be used, with what to do next: their passwords can't be read; None: they can.
     """
 
     id: str
@@ -147,19 +162,44 @@ class Camera(msgspec.Struct, frozen=True):
     epoch: int = 0
     run: str | None = None
     playing_since_ns: int | None = None
+    thresholds: Thresholds = Thresholds()
+    transport: Transport = "tcp"
+    credential: str | None = None
+    trouble: str | None = None
 
     @property
     def shown_url(self) -> str:
-        """The address with `***` for a password: the only form that leaves the system."""
-        return shown_address(self.url)
+        """The address as it was given, with `***` for a password: the only form that leaves the system."""
+        return self._shown(self.url)
 
     @property
     def shown_substream_url(self) -> str | None:
         """Likewise of the substream."""
-        return None if self.substream_url is None else shown_address(self.substream_url)
+        return None if self.substream_url is None else self._shown(self.substream_url)
+
+    def _shown(self, url: str) -> str:
+        # What was put in from the credential was not given with the address.
+        return shown_address(url if self.credential is None else without_userinfo(url))
 
     def __repr__(self) -> str:
         return f"Camera(id={self.id!r}, name={self.name!r}, url={self.shown_url!r}, version={self.version})"
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A user and password that cameras share; the password is never given out.
+
+    Attributes:
+        name: by which cameras name it.
+        user: as the cameras know it.
+        version: grows with every change.
+        created_at_ns, changed_at_ns: Unix time.
+    """
+
+    name: str
+    user: str
+    version: int
+    created_at_ns: int
+    changed_at_ns: int
 
 
 class Started(msgspec.Struct, frozen=True):

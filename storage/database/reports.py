@@ -32,6 +32,7 @@ class TrackRecord(msgspec.Struct, frozen=True):
     label: str
     confidence: float
     unknown_reason: str | None
+    outside_hours: bool
     closed: bool
 
 

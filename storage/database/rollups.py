@@ -5,6 +5,7 @@ totals always equal a recount.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -29,6 +30,13 @@ COLUMNS: Final = (
 )
 
 
+def track_columns(label: str, *, counted: bool, outside_hours: bool) -> tuple[str, ...]:
+    """Where a track goes. One that is not counted yet is open, whatever its label; one outside the hours never counts."""
+    if outside_hours:
+        return ("outside_hours",)
+    return ("tracks", label) if counted else ("open_tracks",)
+
+
 class Place(NamedTuple):
     """Where a passage was seen, and whether it goes into totals; as it was when the passage began."""
 
@@ -44,9 +52,9 @@ class Totals:
     def __init__(self) -> None:
         self._added: defaultdict[tuple[str, str, str, int], dict[str, int]] = defaultdict(dict)
 
-    def track(self, place: Place, started_ns: int, label: str, *, counted: bool, times: int = 1) -> None:
-        """Add a track `times` times; -1 takes it back. One that is not counted yet is open, whatever its label."""
-        for column in ("tracks", label) if counted else ("open_tracks",):
+    def track(self, place: Place, started_ns: int, columns: Sequence[str], times: int = 1) -> None:
+        """Add a track to its columns `times` times; -1 takes it back."""
+        for column in columns:
             self._add(place, started_ns, column, times)
 
     def event(self, place: Place, started_ns: int, times: int = 1) -> None:

@@ -4,15 +4,12 @@ Changes are made one at a time, so that what was checked still holds when it is 
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, insert, select, text, update
+from sqlalchemy import Select, insert, select, update
 
-from storage.database.addresses import check_address
 from storage.database.checks import (
     LONGEST_CAMERA_ID,
     check_camera,
@@ -21,29 +18,31 @@ from storage.database.checks import (
     check_retention,
     check_timezone,
 )
-from storage.database.engine import reading, writing
+from storage.database.credentials import Credentials
+from storage.database.engine import reading
 from storage.database.models import BuildingRow, CameraRow, ZoneRow
 from storage.database.records import Building, Camera, NewCamera, Policy, Started, Zone
+from storage.database.sealing import seal_address
+from storage.database.site_changes import ADDRESSES, Changes
 from storage.database.site_rows import (
     archive,
     building_in_use,
     building_row,
+    camera_query,
+    camera_record,
     camera_row,
     exists,
     free_identifier,
     record,
     refuse_double,
 )
-from storage.errors import ConflictError, NotFoundError
+from storage.errors import ConflictError
 
 T = TypeVar("T")
 
-SITES_LOCK: Final = 0x73697465
-"""PostgreSQL's advisory lock under which one change is made at a time."""
 
-
-class Sites:
-    """Buildings, zones and cameras.
+class Sites(Credentials, Changes):
+    """Buildings, zones and cameras; see the classes it is made of for credentials and changes.
 
     >>> sites = Sites(engine, media_root)  # doctest: +SKIP
     >>> building = sites.add_building("North", "Europe/Berlin")  # doctest: +SKIP
@@ -51,16 +50,6 @@ class Sites:
 
     Every method raises StorageError when the database can't be reached or written.
     """
-
-    def __init__(self, engine: Engine, media_root: Path | None = None) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            media_root: where files must lie to be cameras; None: nowhere.
-        """
-        self._engine = engine
-        self._media_root = media_root
 
     def add_building(
         self,
@@ -162,33 +151,39 @@ class Sites:
         """Register a camera; without an identifier it becomes c1, c2, ...
 
         Raises:
-            NotFoundError: no such building in use, or no such zone in it.
+            NotFoundError: no such building in use, no such zone in it, or no such credential.
             InvalidError: a value that can't be accepted.
             ConflictError: name or identifier are in use.
+            SetupError: there is no key to encrypt a password with.
         """
         check_camera(camera)
         row = msgspec.to_builtins(camera)
         row["name"] = check_name(camera.name, "camera")
-        for address in (camera.url, camera.substream_url):
-            if address is not None:
-                check_address(address, self._media_root)
+        for field in ADDRESSES:
+            if row[field] is not None:
+                self._check_address(row[field])
         with self._changing() as connection:
             building = building_in_use(connection, camera.building_id)
-            zone = select(ZoneRow.id).where(ZoneRow.id == camera.zone_id, ZoneRow.building_id == building.id)
-            if camera.zone_id is not None and not exists(connection, zone):
-                raise NotFoundError(f"building {building.id} has no zone {camera.zone_id!r}: list its zones")
+            self._check_places(connection, camera)
             row["id"] = free_identifier(connection, CameraRow, "c", camera.id, LONGEST_CAMERA_ID)
             refuse_double(connection, CameraRow, row["name"])
             row["policy"] = msgspec.to_builtins(check_policy(camera.policy or building.policy))
+            for field in ADDRESSES:
+                if row[field] is not None:
+                    row[field] = seal_address(row[field], partial(self._seal, connection))
             connection.execute(insert(CameraRow).values(**row, version=1, created_at_ns=time.time_ns()))
-            return camera_row(connection, row["id"])
+            return camera_row(connection, row["id"], self._secrets)
 
     def cameras(self, *, archived: bool = False) -> list[Camera]:
-        """Those in use, or with `archived` all, oldest first."""
-        query = select(CameraRow).order_by(CameraRow.created_at_ns, CameraRow.id)
+        """Those in use, or with `archived` all, oldest first.
+
+        Addresses are ready for use; those that can't be are as they are shown, and `trouble` says why.
+        """
+        query = camera_query().order_by(CameraRow.created_at_ns, CameraRow.id)
         if not archived:
             query = query.where(CameraRow.archived_at_ns.is_(None))
-        return self._records(query, Camera)
+        with reading(self._engine) as connection:
+            return [camera_record(row, self._secrets) for row in connection.execute(query)]
 
     def camera(self, camera_id: str) -> Camera:
         """One camera, archived or not.
@@ -197,7 +192,7 @@ class Sites:
             NotFoundError: there is none.
         """
         with reading(self._engine) as connection:
-            return camera_row(connection, camera_id)
+            return camera_row(connection, camera_id, self._secrets)
 
     def archive_camera(self, camera_id: str) -> Camera:
         """Take a camera out of use: it is no longer watched, its name is free, its history stays.
@@ -206,9 +201,9 @@ class Sites:
             NotFoundError: there is none.
         """
         with self._changing() as connection:
-            if camera_row(connection, camera_id).archived_at_ns is None:
+            if camera_row(connection, camera_id, self._secrets).archived_at_ns is None:
                 archive(connection, CameraRow, camera_id)
-            return camera_row(connection, camera_id)
+            return camera_row(connection, camera_id, self._secrets)
 
     def begin_epoch(self, camera_id: str, run: str, now_ns: int) -> Started:
         """Number the next start of a camera's ingest.
@@ -222,7 +217,7 @@ class Sites:
             NotFoundError: there is no such camera.
         """
         with self._changing() as connection:
-            camera = camera_row(connection, camera_id)
+            camera = camera_row(connection, camera_id, self._secrets)
             playing_since_ns = camera.playing_since_ns
             if playing_since_ns is None or camera.run != run:
                 playing_since_ns = now_ns
@@ -233,13 +228,6 @@ class Sites:
                 .values(epoch=started.epoch, run=run, playing_since_ns=playing_since_ns)
             )
             return started
-
-    @contextmanager
-    def _changing(self) -> Iterator[Connection]:
-        with writing(self._engine) as connection:
-            if self._engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SITES_LOCK})
-            yield connection
 
     def _records(self, query: Select[Any], kind: type[T]) -> list[T]:
         with reading(self._engine) as connection:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from storage.database.buckets import HOUR_S, runs
 from storage.database.models import EventRow, HourRollupRow, MinuteRollupRow, TrackRow
+from storage.database.rollups import track_columns
 from storage.messages import NS_PER_S
 from storage.statistics import wilson_interval
 
@@ -29,9 +30,10 @@ class Totals(msgspec.Struct):
     """How many tracks, and events, started in a stretch of time.
 
     Attributes:
-        tracks: that are counted: the person is gone, or has been in view for so long that the label was settled.
+        tracks: that are counted: they began within the policy's hours, and the person is gone, or has been in view for so
+            long that the label was settled.
         with_mask, without_mask, incorrect_mask, unknown, exempt: those by label.
-        outside_hours: tracks outside the policy's hours.
+        outside_hours: tracks that began outside the policy's hours, whatever came of them; in none of the others.
         open_tracks: tracks that are not counted yet.
         events: opened.
     """
@@ -104,12 +106,11 @@ def totals(connection: Connection, edges: Sequence[int], group: str | None, scop
                 for name, value in zip(NAMES, values, strict=True):
                     found.setdefault(key, Totals()).add(name, int(value))
     for query in _queries(TrackRow, TrackRow.started_ns, [func.count()], moments, (edges, group, scope)):
-        labelled = query.add_columns(TrackRow.counted, TrackRow.label).where(TrackRow.counts)
-        for key, (number, counted, label) in _rows(
-            connection, labelled.group_by(TrackRow.counted, TrackRow.label), group
-        ):
+        by = (TrackRow.counted, TrackRow.outside_hours, TrackRow.label)
+        labelled = query.add_columns(*by).where(TrackRow.counts).group_by(*by)
+        for key, (number, counted, outside_hours, label) in _rows(connection, labelled, group):
             here = found.setdefault(key, Totals())
-            for name in ("tracks", label) if counted else ("open_tracks",):
+            for name in track_columns(label, counted=counted, outside_hours=outside_hours):
                 here.add(name, number)
     for query in _queries(EventRow, EventRow.started_ns, [func.count()], moments, (edges, group, scope)):
         for key, (number,) in _rows(connection, query.where(EventRow.counts), group):

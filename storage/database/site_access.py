@@ -1,0 +1,89 @@
+"""What the parts of `Sites` share: the database, the keys, and changes one at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, select, text
+
+from storage.database.addresses import check_address
+from storage.database.engine import writing
+from storage.database.models import CameraRow, CredentialRow, ZoneRow
+from storage.database.records import NewCamera
+from storage.database.site_rows import exists
+from storage.database.userinfo import hides_password
+from storage.errors import InvalidError, NotFoundError
+from storage.networks import Networks
+from storage.secrets import SEALED, Secrets
+
+SITES_LOCK: Final = 0x73697465
+"""PostgreSQL's advisory lock under which one change is made at a time."""
+
+KEY_FILE: Final = "secret.key"
+
+
+class SiteAccess:
+    """The way to what people set up."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        media_root: Path | None = None,
+        *,
+        secrets: Secrets | None = None,
+        networks: Networks | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            engine: of a migrated database.
+            media_root: where files must lie to be cameras; None: nowhere.
+            secrets: encrypt passwords; None: with the key `secret.key` beside a SQLite file, and not at all, so that
+                passwords are refused, with another database.
+            networks: where cameras may be; None: anywhere.
+        """
+        self._engine = engine
+        self._media_root = media_root
+        self._secrets = secrets or Secrets(_beside(engine))
+        self._networks = networks
+
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        with writing(self._engine) as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SITES_LOCK})
+            yield connection
+
+    def _seal(self, connection: Connection, secret: str) -> str:
+        """Encrypt for the database; SetupError, StorageError: see `Secrets.seal`.
+
+        Where something is encrypted already there is a key somewhere, lost or on another host: a new one would only hide
+        that.
+        """
+        addresses = CameraRow.url.startswith(SEALED) | CameraRow.substream_url.startswith(SEALED)
+        sealed = exists(connection, select(CameraRow.id).where(addresses)) or exists(
+            connection, select(CredentialRow.name)
+        )
+        return self._secrets.seal(secret, make=not sealed)
+
+    def _check_address(self, url: str) -> None:
+        """InvalidError for an address that no camera has, or whose password is only the `***` that is shown for it."""
+        if hides_password(url):
+            raise InvalidError("the address has *** for its password: give the password")
+        check_address(url, self._media_root, self._networks)
+
+    @staticmethod
+    def _check_places(connection: Connection, camera: NewCamera) -> None:
+        """NotFoundError for a zone or a credential that there is not."""
+        zone = select(ZoneRow.id).where(ZoneRow.id == camera.zone_id, ZoneRow.building_id == camera.building_id)
+        if camera.zone_id is not None and not exists(connection, zone):
+            raise NotFoundError(f"building {camera.building_id} has no zone {camera.zone_id!r}: list its zones")
+        credential = select(CredentialRow.name).where(CredentialRow.name == camera.credential)
+        if camera.credential is not None and not exists(connection, credential):
+            raise NotFoundError(f"there is no credential {camera.credential!r}: list the credentials, or add it first")
+
+
+def _beside(engine: Engine) -> Path | None:
+    database = engine.url.database
+    return Path(database).parent / KEY_FILE if engine.dialect.name == "sqlite" and database else None

@@ -1,0 +1,146 @@
+"""Changing what people have set up: only what differs is written, and only then the version grows."""
+
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from storage.database.changes import BuildingChanges, CameraChanges, check_version, given
+from storage.database.checks import check_camera, check_name, check_policy, check_retention, check_timezone
+from storage.database.models import BuildingRow, CameraRow
+from storage.database.records import Building, Camera, NewCamera
+from storage.database.sealing import seal_address
+from storage.database.site_access import SiteAccess
+from storage.database.site_rows import building_in_use, building_row, camera_row, change, refuse_double
+from storage.database.userinfo import hides_password, without_userinfo
+from storage.errors import ConflictError, InvalidError, NotFoundError
+
+ADDRESSES: Final = ("url", "substream_url")
+
+
+class Changes(SiteAccess):
+    """The part of `Sites` that changes what is there."""
+
+    def change_building(self, building_id: str, changes: BuildingChanges, *, version: int | None = None) -> Building:
+        """Change a building; its policy is for cameras that are added later.
+
+        Args:
+            building_id: which.
+            changes: what is to be different.
+            version: as it was read; None: whatever it is.
+
+        Raises:
+            NotFoundError: there is no such building in use.
+            InvalidError: a value that can't be accepted.
+            ConflictError: the name is in use, or (`ChangedError`) somebody else has changed it.
+        """
+        with self._changing() as connection:
+            building = building_in_use(connection, building_id)
+            check_version(f"building {building_id}", building.version, version)
+            new = msgspec.structs.replace(building, **given(changes))
+            new = msgspec.structs.replace(new, name=check_name(new.name, "building"))
+            check_timezone(new.timezone)
+            check_retention(new.retention_days)
+            check_policy(new.policy)
+            refuse_double(connection, BuildingRow, new.name, building_id)
+            if values := _differing(building, new, BuildingChanges.__struct_fields__):
+                change(connection, BuildingRow, building_id, values)
+            return building_row(connection, building_id)
+
+    def change_camera(self, camera_id: str, changes: CameraChanges, *, version: int | None = None) -> Camera:
+        """Change a camera; whoever watches it follows within two seconds.
+
+        Args:
+            camera_id: which.
+            changes: what is to be different.
+            version: as it was read; None: whatever it is.
+
+        Raises:
+            NotFoundError: there is no such camera, no such building in use, no such zone in it, or no such credential.
+            InvalidError: a value that can't be accepted.
+            ConflictError: the name is in use, the camera was removed, or (`ChangedError`) somebody else has changed it.
+            SetupError: there is no key to encrypt a password with.
+        """
+        with self._changing() as connection:
+            camera = camera_row(connection, camera_id, self._secrets)
+            if camera.archived_at_ns is not None:
+                raise ConflictError(f"camera {camera_id} was removed: restore it first")
+            check_version(f"camera {camera_id}", camera.version, version)
+            old = _as_given(camera)
+            new = self._changed(connection, old, camera, changes)
+            check_camera(new)
+            for name in ADDRESSES:
+                url = getattr(new, name)
+                # What stays is not checked again: its file may have gone since.
+                if url is not None and url != getattr(old, name):
+                    self._check_address(url)
+            self._check_places(connection, new)
+            refuse_double(connection, CameraRow, new.name, camera_id)
+            values = _differing(old, new, CameraChanges.__struct_fields__)
+            for name in ADDRESSES:
+                if values.get(name) is not None:
+                    values[name] = seal_address(values[name], partial(self._seal, connection))
+            if values:
+                change(connection, CameraRow, camera_id, values)
+            return camera_row(connection, camera_id, self._secrets)
+
+    def restore_camera(self, camera_id: str) -> Camera:
+        """Take a removed camera back into use, with everything it had; one in use stays as it is.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: its name is in use by another, or its building or credential was removed.
+        """
+        with self._changing() as connection:
+            camera = camera_row(connection, camera_id, self._secrets)
+            if camera.archived_at_ns is None:
+                return camera
+            try:
+                building_in_use(connection, camera.building_id)
+                self._check_places(connection, _as_given(camera))
+            except NotFoundError as error:
+                raise ConflictError(f"camera {camera_id} can't be restored: {error}") from error
+            refuse_double(connection, CameraRow, camera.name)
+            change(connection, CameraRow, camera_id, {"archived_at_ns": None})
+            return camera_row(connection, camera_id, self._secrets)
+
+    def _changed(self, connection: Connection, old: NewCamera, camera: Camera, changes: CameraChanges) -> NewCamera:
+        """The camera as it is to be, not checked yet."""
+        wanted: dict[str, Any] = given(changes)
+        if "name" in wanted:
+            wanted["name"] = check_name(wanted["name"], "camera")
+        for name, shown in (("url", camera.shown_url), ("substream_url", camera.shown_substream_url)):
+            if wanted.get(name) is not None and hides_password(wanted[name]):
+                wanted[name] = _given_back(wanted[name], shown, getattr(old, name))
+        building = wanted.get("building_id", old.building_id)
+        if building != old.building_id:
+            building_in_use(connection, building)
+            # A zone is a part of one building.
+            wanted.setdefault("zone_id", None)
+        if "policy" in wanted:
+            wanted["policy"] = check_policy(wanted["policy"] or building_row(connection, building).policy)
+        return msgspec.structs.replace(old, **wanted)
+
+
+def _as_given(camera: Camera) -> NewCamera:
+    """A camera as it was registered: the credential is not in its addresses."""
+    values = {name: getattr(camera, name) for name in NewCamera.__struct_fields__}
+    if camera.credential is not None:
+        values |= {name: without_userinfo(values[name]) for name in ADDRESSES if values[name] is not None}
+    return NewCamera(**values)
+
+
+def _given_back(url: str, shown: str | None, stored: str | None) -> str:
+    """The stored address for what is shown of it."""
+    if url != shown or stored is None:
+        raise InvalidError(
+            "the address has *** for its password, and differs from the one that is there in other ways, too: "
+            "give the password with it"
+        )
+    return stored
+
+
+def _differing(old: msgspec.Struct, new: msgspec.Struct, names: tuple[str, ...]) -> dict[str, Any]:
+    """What is to be written."""
+    return {name: msgspec.to_builtins(getattr(new, name)) for name in names if getattr(new, name) != getattr(old, name)}
