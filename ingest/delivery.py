@@ -6,6 +6,7 @@ soon as the bus takes it.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from ingest.frame import Frame
 from storage.bus import Bus, BusError
 from storage.errors import StorageError
-from storage.frames import FrameStore
+from storage.frame_access import Frames
 from storage.messages import FrameRef, Lost, Message, Result, Sample
 from storage.pulse import Pulse
 
@@ -34,6 +35,13 @@ RETRY_S: Final = 0.25
 
 GIVE_UP_S: Final = 60.0
 """Footage waits this long for a bus that is away."""
+
+LATE: Final = "late"
+NO_ROOM: Final = "no_room"
+SHED: Final = "shed"
+BEHIND: Final = "behind"
+BUS: Final = "bus"
+"""Where samples are dropped, see `storage.status.CameraStatus`."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,15 +75,18 @@ class LiveDelivery:
     While the aggregator is too far behind, all samples are lost; what is owed waits until it has caught up.
     """
 
-    def __init__(self, bus: Bus, frames: FrameStore, backlog: int) -> None:
+    def __init__(self, bus: Bus, frames: Frames, backlog: int, drops: dict[str, int]) -> None:
         """Open it.
 
         Args:
             bus: to send by.
             frames: to put pixels into.
             backlog: samples of a camera that may wait for a look.
+            drops: counts samples of which something was to be seen, by where they are dropped.
         """
         self.shed = 0
+        self._drops = drops
+        self._closed = BUS
         self._bus = bus
         self._frames = frames
         self._backlog = backlog
@@ -88,7 +99,8 @@ class LiveDelivery:
         """See `Delivery`."""
         sent = self._sent(message.camera, message)
         if not sent and isinstance(message, Result):
-            self.lose(tombstone(message))
+            # Of a moment without a picture nothing is dropped.
+            self.lose(tombstone(message), self._closed if message.failed is None else None)
         elif not sent:
             self._owed.append(message)
         return True
@@ -96,53 +108,66 @@ class LiveDelivery:
     def offer(self, frame: Frame, blank: Sample) -> bool:
         """See `Delivery`."""
         # What is owed goes first: a camera's beginning comes before its samples.
-        if not (self._sent(blank.camera) and self._placed(frame, blank)):
-            self.lose(tombstone(blank))
+        where = self._placed(frame, blank) if self._sent(blank.camera) else self._closed
+        if where is not None:
+            self.lose(tombstone(blank), where)
         self._sent(blank.camera)
         return True
 
-    def lose(self, lost: Lost) -> None:
-        """Owe a tombstone."""
-        self.shed += lost.last - lost.first + 1
+    def lose(self, lost: Lost, where: str | None) -> None:
+        """Owe a tombstone.
+
+        Args:
+            lost: to be sent.
+            where: they were dropped; None: there was nothing to be seen.
+        """
+        count = lost.last - lost.first + 1
+        self.shed += count
+        if where is not None:
+            self._drops[where] = self._drops.get(where, 0) + count
         before = self._owed[-1] if self._owed else None
         if isinstance(before, Lost) and (before.epoch, before.last + 1) == (lost.epoch, lost.first):
             self._owed[-1] = replace(lost, first=before.first)
         else:
             self._owed.append(lost)
 
-    def _placed(self, frame: Frame, blank: Sample) -> bool:
+    def _placed(self, frame: Frame, blank: Sample) -> str | None:
+        """Put it into the frame store and onto the bus; where it was dropped, if it was."""
         ref: FrameRef | None = None
         try:
             # Counts them as well: mostly there is nothing to be taken back.
-            self._made_room(blank.camera, keep=self._backlog - 1)
+            self._made_room(blank.camera, SHED, keep=self._backlog - 1)
             rgb = frame.rgb()
             while (ref := self._frames.put(rgb, live=True)) is None:
-                if not self._made_room(blank.camera):
-                    return False
+                if not self._made_room(blank.camera, NO_ROOM):
+                    return NO_ROOM
             self._bus.send_sample(replace(blank, frame=ref))
             self._frames.sent(ref)
         except (BusError, StorageError) as error:
             self._away(blank.camera, error)
             if ref is not None:
-                self._frames.release([ref])
-            return False
-        return True
+                # A store that is away has lost it, or forgets it by and by.
+                with suppress(BusError, StorageError):
+                    self._frames.release([ref])
+            return BUS if isinstance(error, BusError) else NO_ROOM
+        return None
 
-    def _made_room(self, camera: str, *, keep: int = 0) -> bool:
+    def _made_room(self, camera: str, where: str, *, keep: int = 0) -> bool:
         """Take back the camera's oldest sample that nobody was given; False when there are no more than `keep`."""
         sample = self._bus.shed_oldest(camera, keep=keep)
         if sample is None:
             return False
-        self.lose(tombstone(sample))
+        self.lose(tombstone(sample), where)
         self._frames.release([sample.frame])
         return True
 
     def _sent(self, camera: str, *messages: Message) -> bool:
-        """Send what is owed and these; False when the bus is away, or nothing more may be sent."""
+        """Send what is owed and these; False when the bus is away, or nothing more may be sent (`_way` says which)."""
         if time.monotonic() < self._retry_s:
             return False
         try:
             if self._is_behind(camera):
+                self._closed = BEHIND
                 return False
             self._bus.send([*self._owed, *messages])
         except BusError as error:
@@ -169,13 +194,14 @@ class LiveDelivery:
     def _away(self, camera: str, error: Exception) -> None:
         # A bus that hangs takes seconds to say so: asked with every sample, the camera would fall behind.
         self._retry_s = time.monotonic() + RETRY_S
+        self._closed = BUS
         log.warning("samples are lost", camera=camera, error=str(error))
 
 
 class FootageDelivery:
     """Loses nothing: waits for room, for the aggregator, and for a bus that is away for a moment."""
 
-    def __init__(self, bus: Bus, frames: FrameStore, pulse: Pulse) -> None:
+    def __init__(self, bus: Bus, frames: Frames, pulse: Pulse) -> None:
         """Open it.
 
         Args:

@@ -74,6 +74,11 @@ class Footage:
             duration = self._container.duration / av.time_base
         self.summary = FootageSummary(fps=float(rate) if rate else 0.0, stated_duration_s=duration)
 
+    @property
+    def codec(self) -> str:
+        """By which it is compressed, e.g. `h264`."""
+        return self._stream.codec_context.name
+
     def frames(self, fps: float, *, start_ns: int = 0) -> Iterator[Frame]:
         """Decode all frames in order of presentation; those on a grid of `fps` a second are marked as sampled.
 

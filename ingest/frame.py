@@ -15,6 +15,9 @@ from storage.messages import NS_PER_S
 MAX_FRAME_PIXELS: Final = 64_000_000
 """Frames beyond 8K are refused: nobody's camera makes them, and a damaged header may claim any size."""
 
+MAX_LIVE_PIXELS: Final = 36_000_000
+"""Of a live camera 8K is the most: 8192x4320, which level 6.2 of H.264 and H.265 ends with."""
+
 UNNAMED_COLOURS: Final = 2
 """AVCOL_SPC_UNSPECIFIED of ITU-T H.273."""
 
@@ -66,13 +69,16 @@ class Frame:
         return np.rot90(luma, self.rotation)
 
 
-def video_stream(container: av.container.InputContainer, name: str, threads: int) -> av.video.stream.VideoStream:
+def video_stream(
+    container: av.container.InputContainer, name: str, threads: int, max_pixels: int = MAX_FRAME_PIXELS
+) -> av.video.stream.VideoStream:
     """The first video stream of a container, ready to be decoded.
 
     Args:
         container: just opened.
         name: what it is called in messages.
         threads: decoder threads; 0 lets the decoder choose.
+        max_pixels: largest frame.
 
     Raises:
         InputError: there is none, or it can't be decoded.
@@ -83,7 +89,7 @@ def video_stream(container: av.container.InputContainer, name: str, threads: int
     if stream.codec_context is None:
         raise InputError(f"{name} uses a video codec that can't be decoded here")
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > MAX_FRAME_PIXELS:
+    if width * height > max_pixels:
         raise InputError(f"{name} has frames of {width}x{height} pixels, more than can be handled")
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = threads

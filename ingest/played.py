@@ -9,7 +9,7 @@ from typing import Final
 
 from ingest.footage import Footage
 from ingest.frame import Frame
-from ingest.sources import SourceError
+from ingest.source import SourceError
 from storage.errors import InputError
 from storage.messages import NS_PER_S
 from storage.pulse import Pulse
@@ -27,6 +27,7 @@ class PlayedFile:
     """
 
     clock = "file"
+    trouble: StateReason | None = None
 
     def __init__(self, path: Path, fps: float, playing_since_ns: int, begun_ns: int) -> None:
         """Prepare to play a file.
@@ -38,6 +39,8 @@ class PlayedFile:
             begun_ns: Unix time of the epoch's beginning: what was to be seen before was another process's to see.
         """
         self.late = 0
+        self.codec: str | None = None
+        """By which it is compressed; None before it is opened."""
         self._path = path
         self._fps = fps
         self._since_ns = playing_since_ns
@@ -50,6 +53,7 @@ class PlayedFile:
         last: Frame | None = None
         try:
             with Footage(self._path, threads=1) as footage:
+                self.codec = footage.codec
                 start_ns = max(0, self._begun_ns, self._played_ns() - LATE_NS)
                 for frame in footage.frames(self._fps, start_ns=start_ns):
                     if self._wait_until(frame.at_ns, pulse):

@@ -1,24 +1,24 @@
-"""A network camera by PyAV: RTSP over TCP, or HTTP. Whatever goes wrong there ends soon, and with a reason."""
+"""A camera in the network by PyAV: RTSP over TCP or UDP, or HTTP. Whatever goes wrong there ends soon, and with a reason."""
 
-import errno
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Final
 from urllib.parse import urlsplit
 
 import av
 import av.error
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
-from ingest.frame import MAX_FRAME_PIXELS, Frame, pts_ns, video_stream
-from ingest.sources import SourceError
-from ingest.timing import StreamTiming
-from storage.database.records import shown_address
-from storage.errors import InputError
+from ingest.decoding import LIMITS, Decoding, why
+from ingest.frame import Frame
+from ingest.rtsp import PORTS, RefusalError, checked
+from ingest.source import SourceError, sentence
+from ingest.timing import OwnClock, StreamTiming
+from ingest.web import Web, WebError
+from storage.database.records import Transport, shown_address
 from storage.messages import NS_PER_S
+from storage.networks import Networks
 from storage.pulse import Pulse
 from storage.status import StateReason
 
@@ -28,146 +28,147 @@ OPEN_S: Final = 4.0
 READ_S: Final = 3.0
 """A camera that sends nothing for so long is gone."""
 
-NO_PICTURE_S: Final = 12.0
-"""Packets that add up to no picture for so long hold no keyframe."""
-
 ANALYZE_US: Final = 1_000_000
 """What a stream is shows in its first second; a camera with rare keyframes must not be waited for here."""
 
-PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-PROTOCOLS: Final = {
-    "rtsp": "rtsp,rtp,tcp,udp",
-    "rtsps": "rtsps,rtsp,rtp,tcp,udp,tls",
-    "http": "http,https,tcp,tls,crypto",
-    "https": "http,https,tcp,tls,crypto",
-}
-"""A play list or a redirection must lead to no file of this machine."""
+PROTOCOLS: Final = {"rtsp": "rtp,tcp,udp", "rtsps": "rtp,tcp,udp,tls"}
+"""What FFmpeg may speak by itself; HTTP goes through `ingest.web`."""
+
+UDP_BYTES: Final = 2 << 20
+"""Room for a keyframe that arrives at once."""
 
 UNTIMED: Final = ("mpjpeg", "mjpeg")
 """Formats that carry no times; FFmpeg makes some up."""
 
-WHAT_NEXT: Final = {
-    StateReason.WRONG_PASSWORD: "refuses user name or password: check them",
-    StateReason.NOT_FOUND: "has no such stream: check the path of the address",
-    StateReason.REFUSED: "refuses the connection or closed it: check port and protocol, and how many viewers it allows",
-    StateReason.NO_ROUTE: "can't be found: check the host name and the network",
-    StateReason.TIMEOUT: "does not answer in time: check that it is switched on and reachable",
-    StateReason.UNSUPPORTED_CODEC: "sends nothing that can be decoded here: choose H.264 in its settings",
-    StateReason.NO_KEYFRAMES: "sends no keyframe: set its keyframe interval to 4 s or less",
-    StateReason.FROZEN: "sends the same picture again and again: restart it",
-}
-
 
 class Stream:
-    """A camera in the network. Capture times are those of arrival, evened out by the stream's timestamps."""
+    """A camera in the network.
 
-    clock = "arrival"
+    Its capture times are the camera's own where it sends sender reports that can be right, else those of arrival, evened
+    out by the stream's timestamps.
+    """
 
-    def __init__(self, url: str, fps: float) -> None:
+    def __init__(self, url: str, fps: float, *, transport: Transport = "tcp", networks: Networks | None = None) -> None:
         """Prepare to connect.
 
         Args:
             url: rtsp, rtsps, http or https; it may hold a password, which never leaves this object.
             fps: samples a second, by the time of the stream.
+            transport: of RTSP.
+            networks: that it may be in, and may lead to; None: private ones.
         """
+        self.clock = "arrival"
         self.late = 0
         self._url = url
         self._fps = fps
+        self._transport = transport
+        self._networks = networks or Networks.parse("private")
+        self._decoding: Decoding | None = None
+
+    @property
+    def trouble(self) -> StateReason | None:
+        """See `Source`."""
+        return None if self._decoding is None else self._decoding.trouble
+
+    @property
+    def codec(self) -> str | None:
+        """By which it is sent; None before it is connected."""
+        return None if self._decoding is None else self._decoding.codec
 
     def frames(self, pulse: Pulse) -> Iterator[Frame]:
         """See `Source`."""
-        with closing(self._connected()) as container:
-            try:
-                stream = video_stream(container, shown_address(self._url), threads=1)
-            except InputError as error:
-                raise SourceError(StateReason.UNSUPPORTED_CODEC, str(error)) from None
-            rate = float(stream.average_rate or stream.guessed_rate or 0)
-            timing = StreamTiming(
-                self._fps, rate, timed=container.format.name not in UNTIMED, paced=self._url.startswith("http")
-            )
-            for index, decoded in enumerate(self._decoded(container, stream, pulse)):
-                timed = timing.next(pts_ns(decoded), time.monotonic_ns())
-                if timed.early_ns > 0 and pulse.wait(timed.early_ns / NS_PER_S):
+        if pulse.stopping:
+            return
+        with ExitStack() as leaving:
+            web = Web(self._url, self._networks, READ_S) if self._url.startswith("http") else None
+            container = self._rtsp() if web is None else self._http(web, leaving)
+            leaving.enter_context(closing(container))
+            self._decoding = decoding = Decoding(container, shown_address(self._url))
+            timed = container.format.name not in UNTIMED
+            timing = StreamTiming(self._fps, decoding.rate, timed=timed, paced=web is not None)
+            own = OwnClock(time.time_ns(), time.monotonic_ns())
+            for index, one in enumerate(decoding.frames(pulse, _reader(web), READ_S)):
+                arrived_ns = own.at(time.time_ns(), time.monotonic_ns())
+                placed = timing.next(one.pts_ns, arrived_ns, one.captured_ns)
+                if placed.early_ns > 0 and pulse.wait(placed.early_ns / NS_PER_S):
                     return
-                at_ns = timed.at_ns + time.time_ns() - time.monotonic_ns()
-                yield Frame.of(decoded, at_ns, index, sampled=timed.sampled)
+                self.clock = timing.clock
+                yield Frame.of(one.frame, placed.at_ns, index, sampled=placed.sampled)
 
-    def _connected(self) -> av.container.InputContainer:
-        scheme = urlsplit(self._url).scheme
-        options = {"protocol_whitelist": PROTOCOLS.get(scheme, ""), "analyzeduration": str(ANALYZE_US)}
-        if scheme in {"rtsp", "rtsps"}:
+    def _rtsp(self) -> av.container.InputContainer:
+        try:
+            url = checked(self._url, self._networks, min(OPEN_S, READ_S))
+        except RefusalError as error:
+            raise self._error(error.reason) from None
+        options = LIMITS | {
+            "protocol_whitelist": PROTOCOLS.get(urlsplit(url).scheme, ""),
+            "rtsp_transport": self._transport,
+            "allowed_media_types": "video",
             # The session description says what the stream is: looking longer would only delay its first second.
-            options |= {"rtsp_transport": "tcp", "allowed_media_types": "video", "probesize": "32"}
+            "analyzeduration": str(ANALYZE_US),
+            "probesize": "32",
+        }
+        if self._transport == "udp":
+            options["buffer_size"] = str(UDP_BYTES)
         started_s = time.monotonic()
         try:
-            return av.open(self._url, options=options, timeout=(OPEN_S, READ_S), metadata_errors="replace")
+            return av.open(url, options=options, timeout=(OPEN_S, READ_S), metadata_errors="replace")
         # FFmpeg's messages hold the whole address: neither they nor the chain of exceptions may be shown.
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            reason = _why(error)
+            reason = why(error)
             if reason is None and time.monotonic() - started_s >= OPEN_S:
                 reason = StateReason.TIMEOUT
-            reason = reason or self._knocked()
-        raise self._error(reason)
+        raise self._error(reason or self._knocked(url))
 
-    def _knocked(self) -> StateReason:
-        """What is wrong where FFmpeg says nothing specific: whether anybody is there at all."""
-        parts = urlsplit(self._url)
+    def _http(self, web: Web, leaving: ExitStack) -> av.container.InputContainer:
+        leaving.callback(web.close)
+        web.allowance.grant(OPEN_S)
         try:
-            port = parts.port or PORTS.get(parts.scheme, 0)
-            with socket.create_connection((parts.hostname or "", port), timeout=1.5):
-                pass
+            body = web.first()
+        except WebError as error:
+            raise self._error(error.reason) from None
+        options = LIMITS | {"analyzeduration": str(ANALYZE_US)}
+        if body.format == "hls":
+            options |= {"http_persistent": "0", "http_multiple": "0"}
+        web.allowance.grant(OPEN_S)
+        try:
+            return av.open(
+                body,
+                "r",
+                format=body.format,
+                options=options,
+                io_open=web.open,
+                timeout=(OPEN_S, READ_S),
+                metadata_errors="replace",
+            )
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = why(error)
+        raise self._error(web.error or reason or StateReason.UNSUPPORTED_CODEC)
+
+    def _knocked(self, url: str) -> StateReason:
+        """What is wrong where FFmpeg says nothing specific: whether anybody is there at all."""
+        parts = urlsplit(url)
+        try:
+            with socket.create_connection((parts.hostname or "", parts.port or PORTS[parts.scheme]), timeout=1.5):
+                return StateReason.REFUSED
         except TimeoutError:
             return StateReason.TIMEOUT
         except ConnectionRefusedError:
             return StateReason.REFUSED
         except (OSError, ValueError):
             return StateReason.NO_ROUTE
-        return StateReason.UNSUPPORTED_CODEC if parts.scheme.startswith("http") else StateReason.REFUSED
-
-    def _decoded(
-        self, container: av.container.InputContainer, stream: VideoStream, pulse: Pulse
-    ) -> Iterator[VideoFrame]:
-        packets = container.demux(stream)
-        seen_s = time.monotonic()
-        while not pulse.stopping:
-            # The stream of a camera that goes away ends without an error.
-            reason = StateReason.REFUSED
-            try:
-                packet = next(packets, None)
-            except (av.error.FFmpegError, OSError) as error:
-                packet = None
-                reason = _why(error) or reason
-            if packet is None:
-                raise self._error(reason)
-            try:
-                decoded = stream.decode(packet)
-            except av.error.FFmpegError:
-                # A damaged packet; the picture is whole again with the next keyframe.
-                decoded = []
-            for frame in decoded:
-                if frame.width * frame.height > MAX_FRAME_PIXELS:
-                    raise self._error(StateReason.UNSUPPORTED_CODEC)
-                yield frame
-            if decoded:
-                seen_s = time.monotonic()
-            elif time.monotonic() - seen_s > NO_PICTURE_S:
-                raise self._error(StateReason.NO_KEYFRAMES)
 
     def _error(self, reason: StateReason) -> SourceError:
-        return SourceError(reason, f"the camera at {shown_address(self._url)} {WHAT_NEXT[reason]}")
+        return SourceError(reason, sentence(shown_address(self._url), reason))
 
 
-def _why(error: Exception) -> StateReason | None:
-    """The reason an error of FFmpeg states, or None where it states none."""
-    kinds: tuple[tuple[tuple[type[Exception], ...], StateReason], ...] = (
-        ((av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError), StateReason.WRONG_PASSWORD),
-        ((av.error.HTTPNotFoundError,), StateReason.NOT_FOUND),
-        ((av.error.HTTPError, ConnectionError), StateReason.REFUSED),
-        ((av.error.ExitError, TimeoutError), StateReason.TIMEOUT),
-        ((av.error.LookupError,), StateReason.UNSUPPORTED_CODEC),
-    )
-    for types, reason in kinds:
-        if isinstance(error, types):
-            return reason
-    unreachable = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
-    return StateReason.NO_ROUTE if getattr(error, "errno", None) in unreachable else None
+def _reader(web: Web | None) -> Callable[[], StateReason | None]:
+    """What is done before each packet: it gets its time."""
+
+    def before() -> StateReason | None:
+        if web is None:
+            return None
+        web.allowance.grant(READ_S)
+        return web.error
+
+    return before

@@ -26,6 +26,7 @@ class StateReason(StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     FROZEN = "frozen"
     NO_KEYFRAMES = "no_keyframes"
+    NOT_ALLOWED = "not_allowed"
 
 
 class CameraStatus(msgspec.Struct, frozen=True):
@@ -39,6 +40,12 @@ class CameraStatus(msgspec.Struct, frozen=True):
         fps_analyzed: samples a second that are looked at.
         last_frame_at_ns: capture time of the latest frame, or None before the first.
         clock: where capture times come from: `rtcp`, `arrival`, `file`.
+        detail: the reason in a sentence for people, with what to do next; None while it is live.
+        drops: samples that were not looked at since this ingest process began, by where it happened: `late` (decoding
+            fell behind), `no_room` (the frame store was full), `shed` (too many waited), `behind` (the aggregator was too
+            far behind), `bus` (Redis was away).
+        warnings: what has changed for the worse since the camera was set up, a sentence each: moved, dirty, dark.
+        reconnects: how often the connection was made anew since this ingest process began.
     """
 
     state: CameraState
@@ -48,3 +55,7 @@ class CameraStatus(msgspec.Struct, frozen=True):
     fps_analyzed: float
     last_frame_at_ns: int | None
     clock: str
+    detail: str | None = None
+    drops: dict[str, int] = msgspec.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    reconnects: int = 0

@@ -258,6 +258,7 @@ def test_a_live_camera_sheds_its_oldest_samples_with_tombstones(
     for frame in busy:
         assert emitter.take(frame)
     assert emitter.shed == 6
+    assert emitter.drops == {"shed": 6}
     assert frames.used_blocks == 4
     messages, samples = sent(bus), waiting(bus)
     assert [sample.seq for sample in samples] == [6, 7, 8, 9]
@@ -299,6 +300,7 @@ def test_without_room_a_live_camera_sheds_the_new_sample_if_it_has_no_older_one(
     assert [message.first for message in sent(bus) if isinstance(message, Lost)] == [0, 1, 2]
     assert [sample.seq for sample in waiting(bus)] == [3]
     assert emitter.shed == 3
+    assert emitter.drops == {"no_room": 3}
 
 
 def test_samples_that_were_due_and_never_made_are_counted_in_order(
@@ -311,6 +313,7 @@ def test_samples_that_were_due_and_never_made_are_counted_in_order(
     assert sent(bus) == [Lost("c1", 7, 1, 3, busy[3].at_ns)]
     assert [sample.seq for sample in waiting(bus)] == [0, 4]
     assert emitter.shed == 3
+    assert emitter.drops == {"late": 3}
 
 
 def test_a_live_camera_sends_nothing_while_the_aggregator_is_too_far_behind(
@@ -340,6 +343,8 @@ def test_a_live_camera_sends_nothing_while_the_aggregator_is_too_far_behind(
     assert sent(bus) == [Lost("c1", 7, 1, 6, busy[6].at_ns), End("c1", 7, 10)]
     assert [sample.seq for sample in waiting(bus)] == [0, 7, 8, 9]
     assert emitter.shed == 6
+    # Of the silence nothing is dropped.
+    assert emitter.drops == {"behind": 3, "late": 2}
 
 
 def test_a_camera_that_begins_while_the_aggregator_is_too_far_behind_begins_before_its_samples(
@@ -491,6 +496,7 @@ def test_what_a_live_camera_can_not_send_is_a_tombstone_once_the_bus_is_back(
     assert sent(bus) == [Lost("c1", 7, 1, 4, busy[4].at_ns)]
     assert [sample.seq for sample in waiting(bus)] == [5]
     assert emitter.shed == 4
+    assert emitter.drops == {"bus": 3}
     bus.close()
 
 
