@@ -18,7 +18,8 @@ from classify.ordering import Stuck, Taken, abandon, give_up, stuck, take, turn_
 from storage.bus import Bus
 from storage.database.ledger import LeaseHeldError, LeaseLostError, Ledger
 from storage.errors import StorageError
-from storage.frames import FrameGoneError, FrameStore
+from storage.frame_access import Frames
+from storage.frames import FrameGoneError
 from storage.messages import FrameRef
 from storage.pulse import Pulse
 from storage.snapshots import SnapshotFolder
@@ -42,6 +43,8 @@ EPOCH_WAIT_S: Final = 1.0
 
 RENEW_S: Final = 1.0
 RETRY_S: Final = 1.0
+STAND_BY_S: Final = 0.5
+"""How often is asked for a lease that somebody else has."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +52,7 @@ log = structlog.get_logger(__name__)
 class Aggregator:
     """Takes in messages of one partition while it has the lease."""
 
-    def __init__(self, bus: Bus, partition: int, ledger: Ledger, frames: FrameStore, snapshots: SnapshotFolder) -> None:
+    def __init__(self, bus: Bus, partition: int, ledger: Ledger, frames: Frames, snapshots: SnapshotFolder) -> None:
         """Take the lease and go back to the last transaction.
 
         Raises:
@@ -62,6 +65,8 @@ class Aggregator:
         restored = ledger.acquire(bus.identity(), time.time_ns())
         self._position = restored.position
         self._desk = Desk.restored(restored.states, restored.candidates)
+        for camera, reason in list(self._desk.unreadable.items()):
+            self._begin_anew(camera, reason)
         self._written = restored.position
         self._stuck: dict[str, tuple[object, float]] = {}
         self._heard_s: dict[str, float] = dict.fromkeys(self._desk.memories, time.monotonic())
@@ -80,6 +85,7 @@ class Aggregator:
         Raises:
             LeaseHeldError: likewise.
             LeaseLostError: another process has taken over; nothing was written.
+            StorageError: a camera's memory could not be used, and neither could the database: begin again.
             BusError: Redis is gone.
         """
         started_s = time.monotonic()
@@ -98,8 +104,13 @@ class Aggregator:
 
     def _put(self, camera: str, taken: Taken) -> None:
         self._desk.put(camera, taken)
+        if taken.broken is not None:
+            self._begin_anew(camera, taken.broken)
         if taken.lost:
             log.warning("samples lost", camera=camera, samples=taken.lost)
+
+    def _begin_anew(self, camera: str, reason: str) -> None:
+        self._desk.begin_anew(camera, time.time_ns(), reason, self._ledger.left_open(camera))
 
     def _hurry(self) -> None:
         """Give up on what live cameras have waited for too long."""
@@ -184,17 +195,20 @@ def run(make: Callable[[], Aggregator], pulse: Pulse) -> None:
     """
     done, trouble = 0, None
     aggregator: Aggregator | None = None
+    standing_by = False
     while not pulse.stopping:
         pulse.beat(done=done, trouble=trouble)
         before, trouble = trouble, None
         try:
             aggregator = aggregator or make()
+            standing_by = False
             done += aggregator.turn()
             trouble = aggregator.trouble
         except (LeaseHeldError, LeaseLostError) as error:
-            log.warning("no lease", reason=str(error))
-            aggregator = None
-            pulse.wait(0.2)
+            if not standing_by:
+                log.warning("standing by", reason=str(error))
+            aggregator, standing_by = None, True
+            pulse.wait(STAND_BY_S)
         except StorageError as error:
             aggregator, trouble = None, str(error)
             pulse.wait(RETRY_S)

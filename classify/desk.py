@@ -9,8 +9,12 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from classify.ordering import CameraState, Step, Taken
-from storage.database.ledger import Batch
+from classify.memory import SPARE_NUMBERS, Memory, Path, read_memory
+from classify.ordering import Step, Taken
+from classify.suitability import see
+from storage.database.batch import Batch
+from storage.database.left_open import LeftOpen
+from storage.face_tally import Tally
 from storage.messages import Box, Changes, FrameRef, Look, Result
 from storage.paths import Seen, pack
 from storage.snapshots import encode_snapshot
@@ -26,29 +30,6 @@ Pixels = Callable[[FrameRef], NDArray[np.uint8] | None]
 """The picture held under a reference, or None where it is gone."""
 
 
-class Path(msgspec.Struct):
-    """The latest sightings of a track, and how many parts of it are stored already."""
-
-    parts: int = 0
-    seen: list[Seen] = msgspec.field(default_factory=list)
-
-
-class Memory(msgspec.Struct):
-    """All that is remembered of a camera between two transactions.
-
-    Attributes:
-        camera: its messages and who is in view.
-        paths: of the tracks in view, by number.
-        set_aside: the latest samples that could not be analysed: capture time and reason.
-        released: holdings to be released after the transaction that this is part of; whoever finds them may do so again.
-    """
-
-    camera: CameraState = msgspec.field(default_factory=CameraState)
-    paths: dict[int, Path] = msgspec.field(default_factory=dict)
-    set_aside: list[tuple[int, str]] = msgspec.field(default_factory=list)
-    released: list[FrameRef] = msgspec.field(default_factory=list)
-
-
 @dataclass(slots=True)
 class Desk:
     """What is to be written down next.
@@ -57,11 +38,13 @@ class Desk:
         memories: of the cameras, by identifier.
         candidates: the best picture so far, as JPEG bytes, of each breach that is no event yet; by camera and track.
         batch: facts for the database.
+        unreadable: cameras whose memory is not whole, and why: `begin_anew` with each of them before anything else.
     """
 
     memories: dict[str, Memory] = field(default_factory=dict)
     candidates: dict[tuple[str, int], bytes] = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
+    unreadable: dict[str, str] = field(default_factory=dict)
     _frames: dict[str, list[FrameRef]] = field(default_factory=dict)
     _kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
     _pictures: dict[tuple[str, int], tuple[FrameRef, Box]] = field(default_factory=dict)
@@ -71,8 +54,9 @@ class Desk:
     @classmethod
     def restored(cls, states: dict[str, bytes], candidates: dict[tuple[str, int], bytes]) -> "Desk":
         """The desk as the last transaction left it."""
-        memories = {camera: msgspec.msgpack.decode(state, type=Memory) for camera, state in states.items()}
-        return cls(memories, dict(candidates))
+        read = {camera: read_memory(state) for camera, state in states.items()}
+        unreadable = {camera: reason for camera, (_, reason) in read.items() if reason is not None}
+        return cls({camera: memory for camera, (memory, _) in read.items()}, dict(candidates), unreadable=unreadable)
 
     def memory(self, camera: str) -> Memory:
         """What is remembered of a camera."""
@@ -94,6 +78,50 @@ class Desk:
         for step in taken.steps:
             self._note(camera, step)
         self._frames.setdefault(camera, []).extend(taken.frames)
+
+    def begin_anew(self, camera: str, at_ns: int, reason: str, known: LeftOpen) -> None:
+        """Whoever was in view of a camera is forgotten: end the passages and events that nothing more will come of.
+
+        Args:
+            camera: whose memory could not be used.
+            at_ns: the time.
+            reason: why.
+            known: what the database knows of it.
+        """
+        memory, batch = self.memories[camera], self.batch
+        if camera in batch.resets:
+            # What is there is void anyhow.
+            known = LeftOpen()
+        log.error("a camera's memory could not be used: who was in view is forgotten", camera=camera, reason=reason)
+        memory.begun_anew += 1
+        memory.set_aside = [*memory.set_aside, (at_ns, f"who was in view is forgotten: {reason}")][-MOST_SET_ASIDE:]
+        present = {track.number for track in memory.camera.fold.tracks}
+        if known.last_number > memory.camera.fold.last_number:
+            memory.camera.fold.last_number = known.last_number + SPARE_NUMBERS
+        tracks = {(camera, track.number): track for track in known.tracks}
+        tracks |= {key: track for key, track in batch.tracks.items() if key[0] == camera}
+        batch.tracks |= {
+            key: msgspec.structs.replace(track, counted=True, closed=True)
+            for key, track in tracks.items()
+            if not track.closed and key[1] not in present
+        }
+        events = {(camera, event.track): event for event in known.events}
+        events |= {key: event for key, event in batch.events.items() if key[0] == camera}
+        batch.events |= {
+            key: msgspec.structs.replace(event, closed=True)
+            for key, event in events.items()
+            if not event.closed and key[1] not in present
+        }
+        for number in memory.paths.keys() - present:
+            path = memory.paths.pop(number)
+            if path.seen and (camera, number) in tracks:
+                batch.paths.append((camera, number, path.parts, pack(path.seen)))
+            elif path.parts and (camera, number) not in tracks:
+                batch.forgotten.add((camera, number))
+        candidates = self.candidates.keys() | self._pictures.keys()
+        self._gone |= {key for key in candidates if key[0] == camera and key[1] not in present}
+        self._dirty.add(camera)
+        self.unreadable.pop(camera, None)
 
     def finished(self, position: str, pixels: Pixels) -> tuple[Batch, dict[tuple[str, int], bytes]]:
         """The facts since the last transaction, and the pictures of events that belong to them, as JPEG bytes.
@@ -139,6 +167,7 @@ class Desk:
         result, changes = step.result, step.changes
         if result is not None:
             self._see(camera, result, changes)
+        self._count(camera, step)
         for track in changes.tracks:
             self.batch.tracks[camera, track.number] = track
         for event in changes.events:
@@ -159,6 +188,17 @@ class Desk:
             if ending is not None and ending.parts and number not in passages:
                 # A pattern that was taken for a face, maybe for days.
                 self.batch.forgotten.add((camera, number))
+
+    def _count(self, camera: str, step: Step) -> None:
+        """Of a live camera it is told how well it sees."""
+        memory = self.memories[camera]
+        begun = memory.camera.begun
+        if begun is None or not begun.live:
+            return
+        done = see(memory.seeing, step.result, step.changes, begun)
+        if done is not None:
+            hour_ns, tally = done
+            self.batch.tallies.setdefault((camera, hour_ns), Tally()).add(tally)
 
     def _see(self, camera: str, result: Result, changes: Changes) -> None:
         memory = self.memories[camera]

@@ -49,7 +49,7 @@ class Evidence(msgspec.Struct):
         if trouble is not None:
             self.troubles[trouble] = self.troubles.get(trouble, 0) + 1
 
-    def verdict(self, span_ns: int) -> tuple[Label, float, UnknownReason | None]:
+    def verdict(self, span_ns: int, least_confidence: float = MARGIN) -> tuple[Label, float, UnknownReason | None]:
         """Label, confidence in [0, 1] and, for `unknown`, the reason, of a person seen over `span_ns`."""
         if self.weight <= 0.0:
             return Label.UNKNOWN, 0.0, self._main_trouble() or UnknownReason.TOO_SHORT
@@ -57,7 +57,7 @@ class Evidence(msgspec.Struct):
         best, confidence = _softmax([witnesses * value / self.weight for value in self.sums])
         if self.weight < ENOUGH or span_ns < LEAST_SPAN_NS:
             return Label.UNKNOWN, confidence, self._main_trouble() or UnknownReason.TOO_SHORT
-        if confidence < MARGIN:
+        if confidence < least_confidence:
             return Label.UNKNOWN, confidence, self._main_trouble() or UnknownReason.DISAGREEMENT
         return MASK_LABELS[best], confidence, None
 

@@ -91,13 +91,15 @@ def _faces(
     return tuple(faces)
 
 
-def face_verdict(face: Face, min_face_px: int) -> tuple[Label, float, UnknownReason | None]:
+def face_verdict(
+    face: Face, min_face_px: int, least_confidence: float = MIN_CONFIDENCE
+) -> tuple[Label, float, UnknownReason | None]:
     """Label, confidence and, for `unknown`, the reason, of a face seen once."""
     best = int(np.argmax(face.probabilities))
     confidence = face.probabilities[best]
     if (reason := quality.trouble(face, min_face_px)) is not None:
         return Label.UNKNOWN, confidence, reason
-    if confidence < MIN_CONFIDENCE:
+    if confidence < least_confidence:
         return Label.UNKNOWN, confidence, UnknownReason.DISAGREEMENT
     return MASK_LABELS[best], confidence, None
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.crops import IMAGE_SIZE
+from classify.keras_batches import in_mixed_precision, in_shapes
 from classify.keras_file import refuse_code
 from classify.labels_file import (
     NAMES,
@@ -38,13 +39,17 @@ class KerasClassifier:
 
     backend = "keras"
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, *, threads: int = 1, batches: tuple[int, ...] = (BATCH,), mixed: bool = False
+    ) -> None:
         """Load a model with the labels beside it.
 
         Args:
             path: a `.keras` file that takes (N, size, size, 3) pictures. Of its outputs `logits` is taken if one is
                 called so, else the only one of two dimensions; `cam`, where there is one, for `explain`.
             threads: for one call, where TensorFlow was not at work before.
+            batches: how many faces go in at once; those of the last call are filled up.
+            mixed: compute in 16 bits what can be.
 
         Raises:
             InputError: a file that is not such a model.
@@ -66,7 +71,9 @@ class KerasClassifier:
         self._outputs = Outputs(labels, path, int(model.outputs[self._scores].shape[1]), activation)
         self._preparation = Preparation(labels)
         self.input_dtype, self.normalisation, self.labels = "float32", self._preparation.says, labels.labels
-        self._batch = shape[0] or BATCH
+        self._batches = (int(shape[0]),) if shape[0] else tuple(sorted(batches))
+        if mixed:
+            model = in_mixed_precision(model)
         # XLA makes the depthwise convolutions ten times slower on a CPU.
         model.compile(optimizer="sgd", jit_compile=False)
         self._model, self._path = model, path
@@ -83,16 +90,22 @@ class KerasClassifier:
 
     def _run(self, crops: NDArray[np.uint8], output: int) -> NDArray[np.float32]:
         parts = []
-        for start in range(0, len(crops), self._batch):
-            values = self._preparation.values(crops[start : start + self._batch])
+        for start, end, shape in in_shapes(len(crops), self._batches):
+            values = self._preparation.values(crops[start:end])
             count = len(values)
-            filled = np.concatenate([values, np.zeros((self._batch - count, *values.shape[1:]), np.float32)])
+            filled = np.concatenate([values, np.zeros((shape - count, *values.shape[1:]), np.float32)])
             try:
                 given = flat_outputs(self._model.predict_on_batch(filled))
             except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
                 raise InputError(f"{self._path} can't be run: {_reason(error)}") from error
             parts.append(np.asarray(given[output], np.float32)[:count])
         return np.concatenate(parts)
+
+
+class TensorFlowClassifier(KerasClassifier):
+    """Likewise, in the shapes and the precision of `classify.backend`: the last bits depend on what else is in the batch."""
+
+    backend = "tensorflow"
 
 
 def load_keras(path: Path, *, threads: int | None = None) -> Any:

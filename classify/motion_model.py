@@ -20,8 +20,14 @@ START_SPEED_WIDTHS: Final = 5.0
 """Standard deviation of a new face's unknown speed, in face widths a second: a brisk walk across."""
 
 START_LOG_SPEED: Final = 0.4
-NOISE_WIDTHS: Final = 5.0
-"""Spectral density of the acceleration, in widths^2 / s^3."""
+NOISE_WIDTHS: Final = 2.0
+"""Spectral density of the acceleration, in widths^2 / s^3, of somebody who stands."""
+
+NOISE_SPEED: Final = 0.1
+"""What it grows by with the square of the speed, per second: whoever walks fast can stop all at once."""
+
+SWERVE_S: Final = 0.12
+"""Standard deviation of the place of somebody who has just stopped, or turned around, as the way made in this time."""
 
 NOISE_LOG_SIZE: Final = 0.02
 
@@ -100,10 +106,20 @@ class MotionModel(msgspec.Struct, array_like=True):
 
     def predict(self, dt_s: float) -> None:
         """Move on by `dt_s` seconds, above 0."""
-        noise = NOISE_WIDTHS * self.size**2
+        noise = (NOISE_WIDTHS + NOISE_SPEED * self.speed_widths**2) * self.size**2
         self.x.predict(dt_s, noise)
         self.y.predict(dt_s, noise)
         self.log_size.predict(dt_s, NOISE_LOG_SIZE)
+
+    def loosened(self) -> "MotionModel":
+        """The same face with a speed as unknown as that of a new one: it may have stopped, or turned around, all at once."""
+        noise = (START_SPEED_WIDTHS * self.size) ** 2
+        place = (SWERVE_S * self.speed_widths * self.size) ** 2
+        return MotionModel(
+            Axis(self.x.position, self.x.speed, self.x.pp + place, self.x.ps, self.x.ss + noise),
+            Axis(self.y.position, self.y.speed, self.y.pp + place, self.y.ps, self.y.ss + noise),
+            self.log_size,
+        )
 
     def compare(self, box: Box) -> tuple[float, float, float]:
         """Compare with a found face.

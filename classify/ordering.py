@@ -24,6 +24,7 @@ class CameraState(msgspec.Struct):
         next_seq: number of the sample that is due.
         waiting: samples beyond a gap, by number; None for those that were shed.
         end_seq: number of all samples of the epoch, once its end is known.
+        turn_seq: likewise, once it is known that another epoch goes on from it: whoever is in view stays.
         later: messages of later epochs, as they came.
         last_ns: time of the last sample in the fold.
         fresh: no sample of the present epoch is in the fold yet.
@@ -34,6 +35,7 @@ class CameraState(msgspec.Struct):
     next_seq: int = 0
     waiting: dict[int, Result | None] = msgspec.field(default_factory=dict)
     end_seq: int | None = None
+    turn_seq: int | None = None
     later: list[Message] = msgspec.field(default_factory=list)
     last_ns: int | None = None
     fresh: bool = True
@@ -55,6 +57,7 @@ class Taken(msgspec.Struct):
         frames: held for results that are done with.
         lost: number of samples that are given up.
         reset: the footage begins anew: all that is known of the camera is void, before the steps.
+        broken: why who was in view had to be forgotten, or None.
         dirty: whether the state changed.
     """
 
@@ -62,6 +65,7 @@ class Taken(msgspec.Struct):
     frames: list[FrameRef] = msgspec.field(default_factory=list)
     lost: int = 0
     reset: bool = False
+    broken: str | None = None
     dirty: bool = False
 
 
@@ -118,8 +122,8 @@ def turn_over(state: CameraState) -> Taken:
 def abandon(state: CameraState) -> Taken:
     """Nobody watches this camera any more: whoever was in view is gone."""
     taken = Taken()
-    if state.fold.tracks:
-        taken.steps.append(Step(None, finish(state.fold)))
+    if state.fold.tracks and state.begun is not None:
+        _step(state, None, Rules.of(state.begun), taken)
         state.last_ns = None
         taken.dirty = True
     return taken
@@ -130,9 +134,18 @@ def is_over(state: CameraState) -> bool:
     return state.end_seq is not None and state.next_seq >= state.end_seq
 
 
+def _turns(state: CameraState) -> bool:
+    """Whether all samples of the present epoch are in the fold, and another one goes on from it."""
+    return state.turn_seq is not None and state.next_seq >= state.turn_seq
+
+
 def _take(state: CameraState, message: Message, taken: Taken) -> None:
     epoch = -1 if state.begun is None else state.begun.epoch
-    if message.epoch < epoch or (message.epoch == epoch and isinstance(message, Begin)):
+    if state.begun is None and not isinstance(message, Begin):
+        # Its beginning is lost: nobody knows what to judge it by.
+        _drop(message, taken)
+        taken.lost += isinstance(message, Result)
+    elif message.epoch < epoch or (message.epoch == epoch and isinstance(message, Begin)):
         _drop(message, taken)
     elif message.epoch > epoch:
         _take_later(state, message, taken)
@@ -174,12 +187,20 @@ def _take_later(state: CameraState, message: Message, taken: Taken) -> None:
     if message not in state.later:
         state.later.append(message)
         taken.dirty = True
-    if is_over(state):
+    if isinstance(message, Begin) and message.after is not None and state.begun is not None:
+        before, samples = message.after
+        if before == state.begun.epoch:
+            state.turn_seq = samples
+    if is_over(state) or _turns(state):
         _next_epoch(state, taken)
 
 
 def _begin(state: CameraState, begin: Begin, taken: Taken) -> None:
-    state.begun, state.next_seq, state.end_seq, state.fresh = begin, 0, None, True
+    before = state.begun
+    # Where one epoch goes on from another, nobody failed to look in between.
+    goes_on = begin.after is not None and before is not None and begin.after[0] == before.epoch
+    state.begun, state.next_seq, state.fresh = begin, 0, not goes_on
+    state.end_seq = state.turn_seq = None
     taken.dirty = True
 
 
@@ -212,14 +233,19 @@ def _next_epoch(state: CameraState, taken: Taken) -> None:
             _take(state, message, taken)
 
 
+def _known_end(state: CameraState) -> int | None:
+    return state.turn_seq if state.end_seq is None else state.end_seq
+
+
 def _gap(state: CameraState) -> bool:
-    return bool(state.waiting) or (state.end_seq is not None and state.next_seq < state.end_seq)
+    end_seq = _known_end(state)
+    return bool(state.waiting) or (end_seq is not None and state.next_seq < end_seq)
 
 
 def _skip_gap(state: CameraState, taken: Taken) -> None:
     if not _gap(state):
         return
-    until = min(state.waiting) if state.waiting else state.end_seq
+    until = min(state.waiting) if state.waiting else _known_end(state)
     if until is not None and until > state.next_seq:
         taken.lost += until - state.next_seq
         state.next_seq = until
@@ -236,10 +262,10 @@ def _advance(state: CameraState, taken: Taken) -> None:
         else:
             _fold(state, result, taken)
     if is_over(state) and state.begun is not None and state.last_ns is not None:
-        taken.steps.append(Step(None, finish(state.fold)))
+        _step(state, None, Rules.of(state.begun), taken)
         state.last_ns = None
         taken.dirty = True
-    if is_over(state) and state.later:
+    if (is_over(state) or _turns(state)) and state.later:
         _next_epoch(state, taken)
 
 
@@ -247,19 +273,31 @@ def _fold(state: CameraState, result: Result, taken: Taken) -> None:
     begun = state.begun
     if begun is None:
         return
-    last_ns = state.last_ns
+    last_ns, rules = state.last_ns, Rules.of(begun)
     if last_ns is not None and result.at_ns <= last_ns - STEP_BACK_NS:
-        taken.steps.append(Step(None, finish(state.fold)))
+        _step(state, None, rules, taken)
     elif last_ns is not None and result.at_ns <= last_ns:
         result = msgspec.structs.replace(result, at_ns=last_ns + 1)
     if state.fresh and begun.live and last_ns is not None:
         # Between two epochs nobody looked; what was lost since the new one began is counted already.
         taken.lost += max(0, round((result.at_ns - last_ns) / begun.sample_ns) - 1 - result.seq)
     state.fresh = False
-    rules = Rules(begun.dwell_ns, begun.min_face_px, begun.sample_ns)
-    taken.steps.append(Step(result, fold(state.fold, result, rules)))
+    _step(state, result, rules, taken)
     state.last_ns = result.at_ns
     _drop(result, taken)
+
+
+def _step(state: CameraState, result: Result | None, rules: Rules, taken: Taken) -> None:
+    """Fold a result, or finish the fold; a fold that fails forgets who is in view, and goes on."""
+    try:
+        changes = finish(state.fold, rules) if result is None else fold(state.fold, result, rules)
+    except Exception as error:  # noqa: BLE001 whatever is wrong with one camera must not stop the others
+        state.fold = FoldState(last_number=state.fold.last_number)
+        taken.broken = f"{type(error).__name__}: {error}"
+        taken.lost += result is not None
+        taken.dirty = True
+    else:
+        taken.steps.append(Step(result, changes))
 
 
 def _drop(message: Message, taken: Taken) -> None:

@@ -1,28 +1,34 @@
 """The `classify` role: finds of many samples in one batch, their results out."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from classify.classifier import FaceClassifier
 from classify.faces import Finds, classify_faces
-from storage.frames import FrameStore
+from classify.fair import FairPlan
+from storage.frame_access import Frames
 from storage.messages import Face, Found, Result
 from storage.pulse import Pulse
 from storage.shift import Bench, Outcome, work_through
 from storage.work import WorkQueue
 
-BATCH: Final = 8
-"""Samples taken at once; with a few faces each they fill the network's largest batch."""
-
 
 def run(
     queue: WorkQueue[Found],
-    frames: FrameStore,
+    frames: Frames,
     classifier: FaceClassifier,
     pulse: Pulse,
     rescue: Callable[[Found], Outcome | None],
+    plan: FairPlan,
 ) -> None:
     """Classify finds until asked to stop.
+
+    Args:
+        queue: of finds.
+        frames: with their pixels.
+        classifier: of the faces.
+        pulse: asks to stop.
+        rescue: see `Bench`.
+        plan: which finds come next.
 
     Raises:
         BusError: Redis is gone.
@@ -31,10 +37,11 @@ def run(
     def work(batch: Sequence[Found]) -> Outcome:
         return classified(batch, frames, classifier)
 
-    work_through(queue, Bench(work, rescue, set_aside, batch=BATCH), pulse)
+    bench = Bench(work, rescue, set_aside, plan.hold, sees=lambda found: frames.sees(found.sample.frame), plan=plan)
+    work_through(queue, bench, pulse)
 
 
-def classified(batch: Sequence[Found], frames: FrameStore, classifier: FaceClassifier) -> Outcome:
+def classified(batch: Sequence[Found], frames: Frames, classifier: FaceClassifier) -> Outcome:
     """The results of some samples.
 
     Raises:

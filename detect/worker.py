@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from detect.looking import Looker
-from storage.frames import FrameStore
+from storage.frame_access import Frames
 from storage.messages import Found, Result, Sample
 from storage.pulse import Pulse
 from storage.shift import Bench, Outcome, work_through
@@ -12,7 +12,7 @@ from storage.work import WorkQueue
 
 def run(
     queue: WorkQueue[Sample],
-    frames: FrameStore,
+    frames: Frames,
     looker: Looker,
     pulse: Pulse,
     rescue: Callable[[Sample], Outcome | None],
@@ -31,17 +31,19 @@ def run(
         )
 
     # A look takes much longer than fetching a sample; what is in hand can neither be shed nor shared.
-    work_through(queue, Bench(work, rescue, set_aside, batch=1), pulse)
+    work_through(queue, Bench(work, rescue, set_aside, 1, sees=lambda sample: frames.sees(sample.frame)), pulse)
 
 
-def look(sample: Sample, frames: FrameStore, looker: Looker) -> Outcome:
+def look(sample: Sample, frames: Frames, looker: Looker) -> Outcome:
     """The faces found in a sample; where there are none, `classify` has nothing to do with it.
 
     Raises:
         FrameGoneError: its pixels are no longer there.
     """
     rgb = frames.view(sample.frame)
-    faces = looker.look_at_sample(rgb, sample.look, sample.active(), sample.seq, min_face_px=sample.min_face_px)
+    faces = looker.look_at_sample(
+        rgb, sample.look, sample.active(), sample.seq, min_face_px=sample.min_face_px, regions=sample.regions
+    )
     if not len(faces):
         return Outcome(messages=(result(sample),))
     return Outcome(found=(Found.of(sample, faces.boxes, faces.scores, faces.keypoints),))

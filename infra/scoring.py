@@ -10,16 +10,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from infra.demo.truth import Truth, TruthTrack
+from infra.identity import SAME_IOU, TIMED_S, box_at, identity, iou
 from storage.report import EventReport, TrackReport
 from storage.words import EVENT_LABELS
 
-SAME_IOU: Final = 0.3
 SAME_SHARE: Final = 0.5
 """A track and a true one are the same passage when their boxes overlap by `SAME_IOU` during at least this share of the
 time in which both are there."""
-
-TIMED_S: Final = 0.25
-"""Truth is given every 0.2 s; between two of its boxes further apart than this the face is not to be seen."""
 
 
 class TruthScore(msgspec.Struct, frozen=True):
@@ -31,6 +28,8 @@ class TruthScore(msgspec.Struct, frozen=True):
         missed: those not found at all.
         invented_events: events of nobody, or of somebody who never broke the rule for the dwell time.
         counted_twice: further tracks of a passage that was found.
+        id_switches: how often a person's track became another one; see `infra.identity`.
+        fragments: how often a person's track was interrupted, and went on.
     """
 
     tracks: int
@@ -38,6 +37,8 @@ class TruthScore(msgspec.Struct, frozen=True):
     missed: int
     invented_events: int
     counted_twice: int
+    id_switches: int = 0
+    fragments: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def score(
     labels = {track.id: track.label for track in tracks}
     due = {true.id for true in truth.tracks if true.boxes[-1][0] <= until_s}
     right = sum(true in due and labels[ours] == by_id[true].label for ours, true in true_of.items())
+    followed = identity(tracks, truth, until_s=until_s)
     known = true_of | doubles
     invented = sum(
         event.track_id not in known or not _broke_rule(by_id[known[event.track_id]], event, dwell_s) for event in events
@@ -97,6 +99,8 @@ def score(
             missed=len(due - set(true_of.values())),
             invented_events=invented,
             counted_twice=len(doubles),
+            id_switches=followed.id_switches,
+            fragments=followed.fragments,
         ),
     )
 
@@ -110,33 +114,11 @@ def _overlapping_samples(track: TrackReport, true: TruthTrack) -> int:
     """Samples at which the boxes overlap; 0 where that is too small a share to be the same passage."""
     both = same = 0
     for time_s, *box in track.boxes:
-        there = _box_at(true, time_s)
+        there = box_at(true.boxes, time_s, TIMED_S)
         if there is not None:
             both += 1
-            same += int(_iou((box[0], box[1], box[2], box[3]), there) >= SAME_IOU)
+            same += int(iou((box[0], box[1], box[2], box[3]), there) >= SAME_IOU)
     return same if both and same >= SAME_SHARE * both else 0
-
-
-def _box_at(true: TruthTrack, time_s: float) -> tuple[float, float, float, float] | None:
-    """The true box at a time, interpolated; None while the face is not to be seen."""
-    times = np.array([box[0] for box in true.boxes])
-    after = int(np.searchsorted(times, time_s))
-    if after < len(times) and abs(times[after] - time_s) < 1e-3:
-        _, x, y, width, height = true.boxes[after]
-        return x, y, width, height
-    if after in {0, len(times)} or times[after] - times[after - 1] > TIMED_S:
-        return None
-    before, follower = np.array(true.boxes[after - 1]), np.array(true.boxes[after])
-    box = before + (time_s - before[0]) / (follower[0] - before[0]) * (follower - before)
-    return float(box[1]), float(box[2]), float(box[3]), float(box[4])
-
-
-def _iou(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (one[2] * one[3] + other[2] * other[3] - width * height)
 
 
 def _broke_rule(true: TruthTrack, event: EventReport, dwell_s: float) -> bool:

@@ -6,21 +6,24 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
-from classify.aggregate import Aggregator, run
+from classify.aggregate import EPOCH_WAIT_S, Aggregator, run
+from classify.fold import FoldState, Rules, fold
+from classify.memory import read_memory
 from storage.bus import Bus
 from storage.database.batch import Batch
-from storage.database.engine import migrate, open_engine, reading, sqlite_url
+from storage.database.engine import migrate, open_engine, reading, sqlite_url, writing
 from storage.database.ledger import LeaseLostError, Ledger
 from storage.database.models import CameraStateRow, TrackPathRow
 from storage.database.recorded import Recorded, recorded
 from storage.errors import StorageError
 from storage.frames import FrameStore, create_store
-from storage.messages import NS_PER_S, Begin, End, Look, Message, Result
+from storage.messages import NS_PER_S, Begin, Changes, End, Look, Message, Result
 from storage.pulse import Pulse
 from storage.snapshots import SnapshotFolder
 from tests.test_fold import face
@@ -254,3 +257,126 @@ def test_a_live_camera_is_not_kept_waiting_by_a_sample_that_never_comes(
         assert time.monotonic() < started_s + 5
     assert time.monotonic() > started_s + 0.3
     assert place.facts().tracks
+
+
+def test_a_policy_that_changes_on_a_live_camera_holds_people_together_and_nobody_waits(place: Place) -> None:
+    """Each change of a policy once cost a second of latency, in which an old epoch was waited for."""
+    begin, *results = place.messages()
+    assert isinstance(begin, Begin)
+    place.bus.send([replace(begin, live=True), *results[:20]])
+    aggregator = place.aggregator()
+    while aggregator.turn():
+        pass
+    turn = replace(begin, epoch=2, live=True, after=(1, 20), labels=())
+    later = [replace(each, epoch=2, seq=each.seq - 20) for each in results[20:] if isinstance(each, Result)]
+    place.bus.send([turn, *later])
+    started_s = time.monotonic()
+    until(lambda: aggregator.turn() == 0 and place.facts().tracks[1].faces == 36)
+    assert time.monotonic() - started_s < EPOCH_WAIT_S / 2
+    place.bus.send([End(CAMERA, 2, 20)])
+    while aggregator.turn():
+        pass
+    in_the_end(place)
+    assert lost(place) == 0
+
+
+def lost(place: Place) -> int:
+    with reading(place.engine) as connection:
+        return connection.execute(select(CameraStateRow.lost)).scalar() or 0
+
+
+def damage_in_view(packed: bytes) -> bytes:
+    """As an earlier version of the program may have packed who is in view."""
+    parts = msgspec.msgpack.decode(packed)
+    for track in parts["camera"]["fold"]["tracks"]:
+        track["motion"] = {"x": "elsewhere"}
+    return msgspec.msgpack.encode(parts)
+
+
+def damage_number(packed: bytes) -> bytes:
+    parts = msgspec.msgpack.decode(packed)
+    parts["camera"]["fold"] = "of another kind"
+    return msgspec.msgpack.encode(parts)
+
+
+def damage_all(packed: bytes) -> bytes:
+    return b"\xc1" + packed
+
+
+@pytest.mark.parametrize(
+    ("damage", "goes_on"),
+    [(damage_in_view, True), (damage_number, True), (damage_all, False)],
+    ids=["view", "number", "all"],
+)
+def test_a_memory_of_an_earlier_version_is_begun_anew_and_nothing_written_is_touched(
+    place: Place, damage: Callable[[bytes], bytes], goes_on: bool
+) -> None:
+    """Such a memory once stopped its partition, and every camera in it, until somebody emptied the table."""
+    messages = place.messages()
+    # Two results wait for a neighbour that comes later.
+    place.bus.send([*messages[:20], *messages[21:23], replace(BEGIN, camera="other"), *others(messages[1:20])])
+    aggregator = place.aggregator()
+    while aggregator.turn():
+        pass
+    assert [track.closed for track in place.facts().tracks.values()] == [False, False]
+    known = place.facts()
+    with writing(place.engine) as connection:
+        packed = connection.execute(select(CameraStateRow.state).where(CameraStateRow.camera_id == CAMERA)).scalar_one()
+        connection.execute(
+            update(CameraStateRow).where(CameraStateRow.camera_id == CAMERA).values(state=damage(packed))
+        )
+    aggregator = place.aggregator()
+    aggregator.turn()
+    facts = place.facts()
+    assert [(track.closed, track.counted) for track in facts.tracks.values()] == [(True, True)] * 2
+    assert [(t.faces, t.label) for t in facts.tracks.values()] == [(t.faces, t.label) for t in known.tracks.values()]
+    assert [event.closed for event in facts.events.values()] == [True]
+    place.bus.send([messages[20], *messages[23:], end()])
+    while aggregator.turn():
+        pass
+    assert list(place.facts().tracks)[:2] == [1, 2]
+    assert place.facts().tracks[1] == facts.tracks[1]
+    assert (len(place.facts().tracks) > 2) == goes_on
+    assert lost(place) == (0 if goes_on else 19)
+    other = recorded(place.engine, "other")
+    assert [track.closed for track in other.tracks.values()] == [False, False], "the other camera goes on"
+    if goes_on:
+        assert place.frames.used_blocks == 0
+    with reading(place.engine) as connection:
+        packed = connection.execute(select(CameraStateRow.state).where(CameraStateRow.camera_id == CAMERA)).scalar_one()
+    memory, reason = read_memory(packed)
+    assert (memory.begun_anew, reason) == (1, None)
+    assert "forgotten" in memory.set_aside[0][1]
+
+
+def others(messages: list[Message]) -> list[Message]:
+    return [replace(each, camera="other", frame=None) for each in messages if isinstance(each, Result)]
+
+
+def test_what_breaks_the_fold_of_one_camera_stops_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(state: FoldState, result: Result, rules: Rules) -> Changes:
+        if result.camera == CAMERA and result.seq == 25:
+            raise ValueError("cost matrix contains invalid numeric entries")
+        return fold(state, result, rules)
+
+    monkeypatch.setattr("classify.ordering.fold", failing)
+    messages = place.messages()
+    place.bus.send(
+        [*messages, replace(BEGIN, camera="other"), *others(messages), end(), replace(end(), camera="other")]
+    )
+    aggregator = place.aggregator()
+    while aggregator.turn():
+        pass
+    tracks = place.facts().tracks
+    assert {track.closed for track in tracks.values()} == {True}
+    assert [len(path) for path in place.facts().paths.values()] == [track.faces for track in tracks.values()]
+    assert [track.last_seen_ns for track in tracks.values()][:2] == [24 * NS_PER_S // 5] * 2
+    assert len(tracks) == 4, "who was in view then is another passage now"
+    assert {track.faces for track in recorded(place.engine, "other").tracks.values()} == {36, 24}
+    assert place.frames.used_blocks == 0
+    with reading(place.engine) as connection:
+        state = connection.execute(select(CameraStateRow).where(CameraStateRow.camera_id == CAMERA)).one()
+    assert state.lost == 1
+    memory, _ = read_memory(state.state)
+    assert memory.begun_anew == 1
+    assert "cost matrix" in memory.set_aside[0][1]

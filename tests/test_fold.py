@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classify.fold import GONE_NS, FoldState, Rules, finish, fold
-from storage.messages import NS_PER_S, Changes, Event, Face, Look, Result, Sighting, Track, nanoseconds
+from classify.fold import FoldState, Rules, finish, fold
+from classify.rules import CONFIRMED_PRESENCE, START_SCORE
+from classify.tracks import GONE_NS
+from storage.messages import NS_PER_S, Begin, Changes, Event, Face, Look, Result, Sighting, Track, nanoseconds
 from storage.words import MASK_LABELS, Label, UnknownReason
 
 STEP = NS_PER_S // 5
@@ -71,7 +73,7 @@ def told(results: list[Result], rules: Rules = DEFAULT_RULES) -> Story:
     story, state = Story(), FoldState()
     for each in results:
         story.take(each.seq, fold(state, each, rules))
-    story.take(-1, finish(state))
+    story.take(-1, finish(state, rules))
     return story
 
 
@@ -238,6 +240,85 @@ def test_a_track_longer_than_ten_minutes_keeps_the_label_it_had_then() -> None:
     [track] = told(results, Rules(sample_ns=times[1])).tracks.values()
     assert track.label is WITH
     assert track.last_seen_ns == times[-1]
+
+
+def begin(**terms: object) -> Begin:
+    return msgspec.structs.replace(Begin("c1", 0, 0, True, NS_PER_S, 24, STEP), **terms)
+
+
+def test_an_epoch_without_terms_of_its_own_has_the_rules_of_all() -> None:
+    assert Rules.of(begin()) == Rules()
+    assert Rules().confirmed_presence == CONFIRMED_PRESENCE
+
+
+@pytest.mark.parametrize(
+    ("labels", "worn", "events"),
+    [
+        ((WITHOUT,), WITHOUT, [WITHOUT]),
+        ((WITHOUT,), INCORRECT, []),
+        ((INCORRECT,), INCORRECT, [INCORRECT]),
+        ((INCORRECT,), WITHOUT, []),
+        ((INCORRECT, WITHOUT), INCORRECT, [INCORRECT]),
+        ((), WITHOUT, []),
+        # A mask worn properly is no breach, whatever a policy says.
+        ((WITH, WITHOUT), WITH, []),
+    ],
+)
+def test_only_the_labels_of_the_policy_make_events_and_the_track_keeps_its_own(
+    labels: tuple[Label, ...], worn: Label, events: list[Label]
+) -> None:
+    story = told(walk([worn] * 20), Rules.of(begin(labels=labels)))
+    assert [event.label for event in story.events.values()] == events
+    assert [track.label for track in story.tracks.values()] == [worn]
+    assert bool(story.pictures) == bool(events)
+
+
+def test_a_label_that_the_policy_allows_corrects_an_event() -> None:
+    story = told(walk([WITHOUT] * 10 + [INCORRECT] * 30, speed=20), Rules.of(begin(labels=(WITHOUT,))))
+    [event] = story.events.values()
+    assert event.label is WITHOUT
+    assert event.corrected_ns is not None
+    assert told(walk([WITHOUT] * 10 + [INCORRECT] * 30, speed=20)).events[1].corrected_ns is None
+
+
+def test_a_policy_that_changes_while_a_person_is_in_view_holds_from_then_on() -> None:
+    strict, lenient = Rules(), Rules(labels=(WITHOUT,))
+    worn = walk([INCORRECT] * 40, speed=15)
+
+    def told_with_a_turn(first: Rules, second: Rules, at: int) -> Story:
+        story, state = Story(), FoldState()
+        for each in worn:
+            story.take(each.seq, fold(state, each, first if each.seq < at else second))
+        story.take(-1, finish(state, second))
+        return story
+
+    assert told_with_a_turn(lenient, strict, 20).events[1].started_ns == 20 * STEP
+    assert told_with_a_turn(strict, lenient, 3).events == {}
+    [event] = told_with_a_turn(strict, lenient, 20).events.values()
+    assert (event.started_ns, event.corrected_ns) == (0, 20 * STEP), "what was a breach then stays one"
+    assert len(told_with_a_turn(strict, lenient, 20).tracks) == 1
+
+
+@pytest.mark.parametrize(
+    ("detection", "score", "tracks"), [(None, 0.48, 1), (0.5, 0.5, 0), (0.5, 0.56, 1), (None, 0.3, 0), (0.2, 0.3, 1)]
+)
+def test_how_sure_a_find_must_be_is_for_the_camera_to_say(detection: float | None, score: float, tracks: int) -> None:
+    results = [result(k, face(500, score=score, k=k)) for k in range(10)]
+    assert len(told(results, Rules.of(begin(detection=detection))).tracks) == tracks
+
+
+def test_whoever_asks_for_less_sure_finds_sees_their_passages() -> None:
+    assert Rules.of(begin(detection=0.165)).confirmed_presence == pytest.approx(CONFIRMED_PRESENCE / 2)
+    assert Rules.of(begin(detection=0.9)).confirmed_presence == CONFIRMED_PRESENCE
+    assert Rules.of(begin(detection=START_SCORE)) == Rules()
+
+
+@pytest.mark.parametrize(("confidence", "label"), [(None, WITH), (0.9, Label.UNKNOWN), (0.75, WITH), (0.4, WITH)])
+def test_how_sure_a_label_must_be_is_for_the_camera_to_say(confidence: float | None, label: Label) -> None:
+    unsure = [result(k, face(100 + 40 * k, sure=0.5, k=k)) for k in range(20)]
+    [track] = told(unsure, Rules.of(begin(confidence=confidence))).tracks.values()
+    assert 0.76 < track.confidence < 0.9
+    assert track.label is label
 
 
 crowds = st.lists(

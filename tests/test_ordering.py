@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import msgspec
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from classify.fold import Rules
 from classify.ordering import CameraState, Stuck, Taken, give_up, stuck, take, turn_over
 from storage.messages import NS_PER_S, Begin, Changes, End, FrameRef, Look, Lost, Message, Result
-from storage.words import Label
+from storage.words import EVENT_LABELS, Label
 from tests.test_fold import STEP, Story, face, told
 
 WITH, WITHOUT = Label.WITH_MASK, Label.WITHOUT_MASK
@@ -183,6 +184,111 @@ def test_what_the_old_epoch_left_on_its_way_is_taken_in_before_the_new_one() -> 
     assert reader.order[-1] == (1, 19), "late, and its epoch is over"
 
 
+def turned(at: int, *, samples: int = 40, labels: tuple[Label, ...] = EVENT_LABELS) -> tuple[list[Message], Begin]:
+    """One watch that goes on as another epoch after `at` samples: all its results in order, and the beginning."""
+    results = footage(samples)
+    begin = msgspec.structs.replace(BEGIN, epoch=1, at_ns=at * STEP, after=(0, at), labels=labels)
+    new = [msgspec.structs.replace(each, epoch=1, seq=each.seq - at) for each in results[at:]]
+    return [*results[:at], begin, *new], begin
+
+
+def test_an_epoch_that_goes_on_from_another_begins_at_once_and_loses_nobody() -> None:
+    reader = Reader()
+    messages, _ = turned(20)
+    reader.take(BEGIN, *messages)
+    assert stuck(reader.state) is Stuck.NOTHING, "nothing is waited for"
+    assert reader.lost == 0
+    assert reader.order == [(0, k) for k in range(20)] + [(1, k) for k in range(20)]
+    reader.take(End("c1", 1, 20))
+    undisturbed = told(footage(), Rules(sample_ns=STEP))
+    assert (reader.story.tracks, reader.story.events) == (undisturbed.tracks, undisturbed.events)
+
+
+def test_new_rules_hold_from_the_turn_on() -> None:
+    reader = Reader()
+    messages, _ = turned(7, labels=(Label.INCORRECT_MASK,))
+    reader.take(BEGIN, *messages, End("c1", 1, 33))
+    assert told(footage(), Rules(sample_ns=STEP)).events
+    assert not reader.story.events, "two samples without a mask before the turn are no breach, those after it neither"
+    assert len(reader.story.tracks) == 2
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    at=st.integers(0, 39),
+    shed=st.sets(st.integers(0, 39), max_size=8),
+    delay=st.integers(0, 20),
+    restart=st.integers(0, 41),
+)
+def test_a_turn_changes_nothing_whatever_is_late_lost_or_done_again(
+    seed: int, at: int, shed: set[int], delay: int, restart: int
+) -> None:
+    dice = random.Random(seed)  # noqa: S311
+    results = footage()
+    expected = told([each for each in results if each.seq not in shed], Rules(sample_ns=STEP))
+    messages, begin = turned(at)
+    for number in shed:
+        place = number + (number >= at)
+        gone = messages[place]
+        assert isinstance(gone, Result)
+        messages[place] = Lost("c1", gone.epoch, gone.seq, gone.seq, gone.at_ns)
+    # Late results may come after the next epoch has begun, but nothing comes before its own beginning.
+    order = [place + dice.uniform(0, delay) for place in range(len(messages))]
+    order[at] = min(order[at:])
+    messages = [each for _, each in sorted(zip(order, messages, strict=True), key=lambda pair: pair[0])]
+    reader = Reader()
+    reader.take(BEGIN, *messages[:restart])
+    reader = reader.stored()
+    reader.take(begin, *messages[max(0, restart - 3) :], End("c1", 1, 40 - at))
+    assert (reader.story.tracks, reader.story.events) == (expected.tracks, expected.events)
+    assert reader.lost == len(shed)
+    assert [seq if epoch == 0 else seq + at for epoch, seq in reader.order] == [k for k in range(40) if k not in shed]
+    assert not reader.state.waiting
+    assert not reader.state.later
+
+
+def test_a_turn_waits_for_what_the_epoch_before_still_owes_and_gives_it_up_like_any_other() -> None:
+    reader = Reader()
+    messages, _ = turned(20)
+    missing = messages.pop(18)
+    reader.take(BEGIN, *messages)
+    assert stuck(reader.state) is Stuck.SAMPLE
+    assert reader.order[-1] == (0, 17)
+    late = reader.stored()
+    late.take(missing)
+    assert late.order[-1] == (1, 19)
+    assert late.lost == 0
+    reader.note(give_up(reader.state))
+    assert reader.order[-1] == (1, 19)
+    assert reader.lost == 1
+
+
+def test_several_turns_that_arrive_together_are_taken_one_after_the_other() -> None:
+    results = footage()
+    cuts = [0, 5, 5, 12, 40]
+    reader = Reader()
+    messages: list[Message] = [BEGIN]
+    for epoch, (start, stop) in enumerate(pairwise(cuts)):
+        if epoch:
+            messages.append(msgspec.structs.replace(BEGIN, epoch=epoch, after=(epoch - 1, start - cuts[epoch - 1])))
+        messages += [msgspec.structs.replace(r, epoch=epoch, seq=r.seq - start) for r in results[start:stop]]
+    first = messages.pop(1)
+    reader.take(*messages, first)
+    assert len(reader.order) == 40
+    assert reader.lost == 0
+
+
+def test_an_epoch_whose_forerunner_nobody_knows_is_waited_for_like_any_other() -> None:
+    reader = Reader()
+    _, begin = turned(20)
+    reader.take(BEGIN, *footage(20), msgspec.structs.replace(begin, epoch=4, after=(3, 7)))
+    assert stuck(reader.state) is Stuck.EPOCH
+    reader.note(turn_over(reader.state))
+    assert reader.state.begun is not None
+    assert reader.state.begun.epoch == 4
+
+
 def test_a_new_epoch_begins_at_once_where_the_old_one_has_ended() -> None:
     reader = Reader()
     reader.take(BEGIN, *footage(20), End("c1", 0, 20), *second_epoch(60.0))
@@ -230,6 +336,36 @@ def test_messages_of_an_epoch_whose_beginning_is_lost_are_given_up() -> None:
     assert reader.lost == 5
     assert reader.state.later == []
     assert stuck(reader.state) is Stuck.NOTHING
+
+
+def test_a_fold_that_fails_forgets_who_is_in_view_and_goes_on() -> None:
+    reader = Reader()
+    results = footage()
+    broken = face(float(100 + 30 * 15))
+    nan = msgspec.structs.replace(broken, detection_score=float("nan"), probabilities=(float("nan"),) * 3)
+    damaged = msgspec.structs.replace(results[15], faces=(nan, msgspec.structs.replace(nan, box=(0, 0, -5, -5))))
+    reader.take(BEGIN, *results[:15])
+    numbers = reader.state.fold.last_number
+    taken = take(reader.state, damaged)
+    reader.note(taken)
+    assert taken.broken is not None
+    assert taken.lost == 1
+    assert taken.frames == [damaged.frame]
+    assert reader.state.fold.tracks == []
+    reader.take(*results[16:], End("c1", 0, 40))
+    assert reader.order[-1] == (0, 39)
+    assert min(track.first_seen_ns for number, track in reader.story.tracks.items() if number > numbers) == 16 * STEP
+    assert all(track.closed for number, track in reader.story.tracks.items() if number > numbers)
+
+
+def test_what_comes_of_an_epoch_whose_beginning_was_never_seen_is_lost_and_does_not_pile_up() -> None:
+    reader = Reader()
+    reader.take(*footage(5))
+    assert reader.lost == 5
+    assert reader.state == CameraState()
+    assert len(reader.released) == 5
+    reader.take(BEGIN, *footage(5))
+    assert len(reader.order) == 5
 
 
 def test_the_changes_of_a_finished_fold_name_no_result() -> None:

@@ -37,13 +37,14 @@ def write_clip(clip: DemoClip, path: Path, progress: Progress | None = None) -> 
     """
     renderer = CorridorRenderer(clip)
     with replaced(path) as temporary:
-        _encode(clip, renderer, temporary, progress)
+        encode(clip, renderer, temporary, progress)
     truth = truth_of(clip)
     save_truth(truth, truth_path(path))
     return truth
 
 
-def _encode(clip: DemoClip, renderer: CorridorRenderer, path: Path, progress: Progress | None) -> None:
+def encode(clip: DemoClip, renderer: CorridorRenderer, path: Path, progress: Progress | None) -> None:
+    """Render every frame of `clip` into an MP4 file at `path`; progress: called with the finished part, 0..1."""
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=clip.fps, options=ENCODER)
         stream.width, stream.height, stream.pix_fmt = clip.lens.width, clip.lens.height, "yuv420p"
