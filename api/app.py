@@ -10,7 +10,7 @@ from api.asking import nothing_unknown
 from api.context import ApiContext
 from api.guards import Guards
 from api.problems import MEDIA_TYPE, Problem, handle_problems
-from api.routes import cameras, facts, health, sites, statistics
+from api.routes import camera_lists, cameras, credentials, facts, health, sites, statistics, suitability
 
 __all__ = ["ApiContext", "create_app"]
 
@@ -37,7 +37,8 @@ def create_app(context: ApiContext) -> FastAPI:
     )
     app.state.context = context
     routes = APIRouter(prefix=PREFIX, dependencies=[Depends(nothing_unknown)])
-    for module in (sites, cameras, facts, statistics, health):
+    # Lists come first: `import` and `export` are no identifiers.
+    for module in (sites, camera_lists, cameras, suitability, credentials, facts, statistics, health):
         routes.include_router(module.router)
     app.include_router(routes)
     reference.attach(app)
@@ -53,7 +54,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        made["components"]["schemas"] |= schema.pop("$defs") | {"Problem": schema}
+        made["components"]["schemas"] |= schema.pop("$defs") | {"Problem": schema} | camera_lists.SCHEMAS
         answer = {
             "description": "Problem details (RFC 9457).",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},

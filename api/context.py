@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from storage.asking import Asking
 from storage.bus import Bus
 from storage.database.reports import Reports
 from storage.database.sites import Sites
@@ -31,6 +32,11 @@ class ApiContext:
     bus: Bus
     snapshots: Path
     workers: tuple[str, ...] = ()
+
+    @property
+    def asking(self) -> Asking:
+        """What the ingest process is asked by."""
+        return Asking(self.bus)
 
 
 def _context(request: Request) -> ApiContext:

@@ -16,8 +16,8 @@ from api.context import ApiContext, Context
 from api.problems import ProblemError
 from api.routes.cameras import statuses
 from api.routes.health import checks
+from api.shapes.cameras import Status
 from api.shapes.common import Breach
-from api.shapes.sites import Status
 from api.times import Instant, iso
 from storage.bus import BusError
 from storage.database.records import Building, Camera

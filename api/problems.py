@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from storage.bus import BusError
+from storage.database.changes import ChangedError
 from storage.errors import ConflictError, InvalidError, MaskwatchError, NotFoundError, SetupError, StorageError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -63,11 +64,13 @@ TITLES: Final = {
     "bad-request": "The request can't be understood",
     "body-too-large": "The request is too large",
     "bus-unavailable": "The bus can't be reached",
+    "camera-unreachable": "The camera can't be reached",
     "conflict": "This does not go with what is there",
     "cross-site": "Another site may not do this",
     "database-unavailable": "The database can't be used",
     "host-not-allowed": "This address is not served",
     "http-error": "The request can't be answered",
+    "ingest-unavailable": "Nobody can look now",
     "internal-error": "Something went wrong here",
     "invalid-request": "The request is not valid",
     "method-not-allowed": "This can't be done here",
@@ -75,17 +78,20 @@ TITLES: Final = {
     "picture-unavailable": "The picture can't be read",
     "not-ready": "The system is not ready",
     "request-timeout": "The request took too long to arrive",
+    "setup-incomplete": "A part of the installation is missing",
     "unsupported-media-type": "The request is of another type",
+    "version-mismatch": "It has been changed meanwhile",
 }
 """All kinds of problem there are."""
 
 _MET: Final[Sequence[tuple[type[MaskwatchError], int, str]]] = (
     (NotFoundError, 404, "not-found"),
+    (ChangedError, 412, "version-mismatch"),
     (ConflictError, 409, "conflict"),
     (InvalidError, 422, "invalid-request"),
     (BusError, 503, "bus-unavailable"),
     (StorageError, 503, "database-unavailable"),
-    (SetupError, 503, "database-unavailable"),
+    (SetupError, 503, "setup-incomplete"),
 )
 
 _STATUS: Final = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 415: "unsupported-media-type"}
@@ -157,18 +163,34 @@ def _methods(request: Request) -> list[str]:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 registered for it
-    found = error.errors()
+    refusal = invalid(error.errors())
+    return problem(request.scope, refusal.status, refusal.kind, refusal.detail, **refusal.extra)
+
+
+def invalid(found: Sequence[Any], within: str | None = None) -> ProblemError:
+    """The problem of a request that is not valid.
+
+    Args:
+        found: errors as Pydantic lists them.
+        within: what they were found in, where that is not said.
+    """
     if any(one["type"] == "json_invalid" for one in found):
-        return problem(request.scope, 400, "bad-request", "the body is not valid JSON")
+        return ProblemError(400, "bad-request", "the body is not valid JSON")
     # What was given is not repeated: it may hold a password.
-    errors = [{"location": ".".join(str(part) for part in one["loc"]), "message": _message(one)} for one in found]
+    errors = [
+        {
+            "location": ".".join(str(part) for part in (*([within] if within else []), *one["loc"])),
+            "message": _message(one),
+        }
+        for one in found
+    ]
     detail = "; ".join(f"{one['location']}: {one['message']}" for one in errors[:5])
-    return problem(request.scope, 422, "invalid-request", detail, errors=errors)
+    return ProblemError(422, "invalid-request", detail, errors=errors)
 
 
 def _message(error: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
-        return "unknown query parameter" if error["loc"][0] == "query" else "unknown field"
+        return "unknown query parameter" if error["loc"][:1] == ("query",) else "unknown field"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     return str(error["msg"])

@@ -10,9 +10,10 @@ from sqlalchemy import Engine
 
 from api.app import ApiContext, create_app
 from infra.places import Places
+from infra.settings import Settings, load_settings
+from infra.sites import system_sites
 from storage.bus import Bus, BusError
 from storage.database.reports import Reports
-from storage.database.sites import Sites
 from storage.pulse import BEAT_S, Pulse
 
 CLOSING_S: Final = 1
@@ -21,7 +22,9 @@ CLOSING_S: Final = 1
 STARTING_S: Final = 0.02
 
 
-def api_context(engine: Engine, bus: Bus, places: Places, expected: tuple[str, ...]) -> ApiContext:
+def api_context(
+    engine: Engine, bus: Bus, places: Places, expected: tuple[str, ...], settings: Settings | None = None
+) -> ApiContext:
     """What the API stands on.
 
     Args:
@@ -29,10 +32,15 @@ def api_context(engine: Engine, bus: Bus, places: Places, expected: tuple[str, .
         bus: for states and heartbeats.
         places: of the system.
         expected: names of the workers without which the system is not ready.
+        settings: of the system; those of the environment where not given.
     """
-    sites, reports = Sites(engine, places.media), Reports(engine)
     return ApiContext(
-        engine=engine, sites=sites, reports=reports, bus=bus, snapshots=places.snapshots, workers=expected
+        engine=engine,
+        sites=system_sites(engine, settings or load_settings()),
+        reports=Reports(engine),
+        bus=bus,
+        snapshots=places.snapshots,
+        workers=expected,
     )
 
 

@@ -7,18 +7,21 @@ Redis holds the way, not the truth: what must survive its loss is in the databas
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from storage.keys import GROUP, Keys, Reader, position
 from storage.link import LONGEST_BLOCK_MS, BusError, Command, Link
-from storage.messages import Begin, End, Found, Lost, Message, Result, Sample
+from storage.messages import Begin, End, Found, FrameRef, Lost, Message, Result, Sample
 from storage.pulse import BEAT_LIFE_S, Heartbeat
 from storage.status import CameraStatus
 from storage.work import CLAIM_IDLE_S, WorkQueue
+
+if TYPE_CHECKING:
+    from storage.remote_frames import RemoteFrames
 
 __all__ = ["Bus", "BusError"]
 
@@ -26,7 +29,12 @@ STATUS_LIFE_S: Final = 10
 """A camera's state that was not renewed for so long is unknown."""
 
 LONGEST_SCAN: Final = 1024
-"""Entries looked through for a camera's samples; the frame store has room for far fewer."""
+"""Entries looked through for a camera's samples; the frame stores have room for fewer."""
+
+RELEASE_LIFE_S: Final = 3600
+"""Whoever has a store and does not look for so long is gone, and the store with it."""
+
+RELEASED_AT_ONCE: Final = 1000
 
 # A camera's samples that nobody was given are those after the group's last delivered entry. In one script, since
 # between a look and a removal a worker could be given the very entry: its frame would be released under its hands.
@@ -194,6 +202,35 @@ class Bus:
         if gone := [name for name in names if name not in beats]:
             self._link.call("SREM", workers, *gone)
         return beats
+
+    def leave(self, worker: str) -> None:
+        """Say that a worker has ended in order: nobody needs to wait for its heartbeat to run out."""
+        self._link.together([("DEL", self._keys.of("beat", worker)), ("SREM", self._keys.of("workers"), worker)])
+
+    def stores_seen(self) -> dict[str, str]:
+        """The frame store in shared memory that every living worker sees, by its name."""
+        return {name: beat.store for name, beat in self.heartbeats().items()}
+
+    def remote_frames(self, size_mib: int) -> "RemoteFrames":
+        """The frame store in this Redis."""
+        from storage.remote_frames import RemoteFrames
+
+        return RemoteFrames(self._link, self._keys, size_mib)
+
+    def ask_release(self, frames: Iterable[FrameRef]) -> None:
+        """Ask whoever sees their stores to release pictures."""
+        stores: dict[str, list[FrameRef]] = {}
+        for frame in frames:
+            stores.setdefault(frame.store, []).append(frame)
+        for store, refs in stores.items():
+            key = self._keys.of("release", store)
+            packed = [msgspec.msgpack.encode(ref) for ref in refs]
+            self._link.together([("RPUSH", key, *packed), ("EXPIRE", key, RELEASE_LIFE_S)])
+
+    def asked_to_release(self, store: str) -> list[FrameRef]:
+        """What this process, which sees the store, was asked to release; it is asked once."""
+        packed = self._link.call("LPOP", self._keys.of("release", store), RELEASED_AT_ONCE)
+        return [msgspec.msgpack.decode(each, type=FrameRef) for each in packed or ()]
 
     def put_status(self, camera: str, status: CameraStatus) -> None:
         """Say how a camera fares; it holds for `STATUS_LIFE_S`."""

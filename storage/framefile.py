@@ -1,6 +1,7 @@
 """The file behind the frame store: its layout, how it is made, and who wrote into it."""
 
 import errno
+import hashlib
 import os
 import secrets
 import struct
@@ -17,9 +18,9 @@ BLOCK: Final = MIB
 """Bytes; a 1080p frame takes 6 blocks."""
 
 MAGIC: Final = b"MASKFRAM"
-VERSION: Final = 1
-HEAD: Final = struct.Struct("<8sqqq")
-"""Magic, version, number of blocks, next token; at the start of the file."""
+VERSION: Final = 2
+HEAD: Final = struct.Struct("<8sqqqq")
+"""Magic, version, number of blocks, a random number that no other store has, next token; at the start of the file."""
 
 TABLE_START: Final = HEAD.size
 
@@ -77,7 +78,8 @@ def create_store(path: Path, size_mib: int) -> None:
         try:
             os.posix_fallocate(handle, 0, size)
             # References into an earlier store must never match: tokens start where no other store's did.
-            os.pwrite(handle, HEAD.pack(MAGIC, VERSION, size_mib, secrets.randbits(48) + 1 << 14), 0)
+            head = HEAD.pack(MAGIC, VERSION, size_mib, secrets.randbits(63), secrets.randbits(48) + 1 << 14)
+            os.pwrite(handle, head, 0)
         finally:
             os.close(handle)
         # By renaming, so that nobody ever maps half a store.
@@ -92,8 +94,21 @@ def pixels_start(blocks: int) -> int:
     return -(-(TABLE_START + blocks * HOLDING.itemsize) // 4096) * 4096
 
 
-def read_head(path: Path) -> int:
-    """Check that a file is a store of this version, and tell how many blocks it has.
+class Head(NamedTuple):
+    """What the start of the file says.
+
+    Attributes:
+        blocks: of 1 MiB.
+        identity: of the store as seen from this machine: only who maps the same memory comes to the same word. A file
+            that two machines share over a network is two stores: what one maps, the other does not see change.
+    """
+
+    blocks: int
+    identity: str
+
+
+def read_head(path: Path) -> Head:
+    """Check that a file is a store of this version, and tell what its start says.
 
     Raises:
         SetupError: it is not.
@@ -108,12 +123,12 @@ def read_head(path: Path) -> int:
         raise SetupError(f"cannot use the frame store {path}: {error.strerror}; restart Maskwatch") from error
     if len(head) < HEAD.size or not head.startswith(MAGIC):
         raise SetupError(f"{path} is not a frame store: remove it, and start the system again")
-    _, version, blocks, _ = HEAD.unpack(head)
+    _, version, blocks, number, _ = HEAD.unpack(head)
     if version != VERSION:
         raise SetupError(f"the frame store {path} is of another version of Maskwatch: stop that one, and start again")
     if blocks < 1 or size != pixels_start(blocks) + blocks * BLOCK:
         raise SetupError(f"the frame store {path} is damaged: restart Maskwatch")
-    return int(blocks)
+    return Head(int(blocks), hashlib.sha256(f"{_boot()} {number}".encode()).hexdigest()[:16])
 
 
 def this_process() -> Writer:
@@ -126,6 +141,12 @@ def is_alive(writer: Writer) -> bool:
     if writer.space != this_process().space:
         return True
     return _started(writer.pid) == writer.started
+
+
+@cache
+def _boot() -> str:
+    """Names this machine from its start on; containers of one machine share it."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 @cache

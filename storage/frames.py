@@ -58,7 +58,8 @@ class FrameStore:
         Raises:
             SetupError: missing, damaged, or made by another version.
         """
-        self.blocks = read_head(path)
+        self.blocks, self.identity = read_head(path)
+        """Its size, and what its references are marked with."""
         self._path = path
         self._life_ns = round(live_life_s * NS_PER_S)
         try:
@@ -119,6 +120,10 @@ class FrameStore:
             if self.holds(ref):
                 self._table["sent"][ref.block] = 1
 
+    def sees(self, ref: FrameRef) -> bool:
+        """Whether it is a reference into this store, held or not."""
+        return ref.store in {"", self.identity}
+
     def view(self, ref: FrameRef) -> NDArray[np.uint8]:
         """The picture in place: read-only (height, width, 3) uint8, not a copy.
 
@@ -139,7 +144,9 @@ class FrameStore:
 
     def holds(self, ref: FrameRef) -> bool:
         """Whether exactly this picture is held."""
-        if not 0 <= ref.block < self.blocks or ref.token == 0 or self._tokens[ref.block] != ref.token:
+        if not self.sees(ref) or not 0 <= ref.block < self.blocks:
+            return False
+        if ref.token == 0 or self._tokens[ref.block] != ref.token:
             return False
         row = self._table[ref.block]
         return bool(row["height"] == ref.height and row["width"] == ref.width)
@@ -187,7 +194,7 @@ class FrameStore:
         # The row is written while its token is 0, that is while it says nothing; the token's store makes it count.
         self._table[block] = (0, needed, height, width, live, 0, time.monotonic_ns(), *writer)
         self._tokens[block] = token
-        return FrameRef(token, block, height, width)
+        return FrameRef(token, block, height, width, self.identity, live)
 
     def _collect(self) -> bool:
         """Free the holdings of dead writers, and live ones that were forgotten; says whether there were any."""

@@ -20,6 +20,9 @@ BODY: Final = "m"
 CAMERA: Final = "c"
 """The field of an entry of `frames` that names the camera, so that Redis can find it."""
 
+HOPS: Final = "h"
+"""The field of an entry that was handed back: how often."""
+
 log = logging.getLogger(__name__)
 
 

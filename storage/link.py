@@ -42,6 +42,8 @@ class Link:
             BusError: it is no such address.
         """
         self.shown_url = _redacted(url)
+        self.is_local = is_near(url)
+        """Whether nobody is on another machine than this Redis."""
         try:
             # No retries in here: a command whose answer was lost may have been carried out, and only the caller knows
             # whether twice is harmless. RESP2 is what all versions speak, and what the replies are parsed as.
@@ -120,6 +122,11 @@ class Script:
         """
         with self._link.explained():
             return self._run(keys=keys, args=args)
+
+
+def is_near(url: str) -> bool:
+    """Whether an address can be reached from one machine alone."""
+    return url.lower().startswith("unix:")
 
 
 def _sentence(url: str, error: Exception) -> str:

@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.words import Label, UnknownReason
+from storage.regions import Region
+from storage.words import EVENT_LABELS, Label, UnknownReason
 
 NS_PER_S: Final = 1_000_000_000
 MESSAGE_VERSION: Final = 1
@@ -30,18 +31,22 @@ class Look(StrEnum):
 
 
 class FrameRef(msgspec.Struct, frozen=True, array_like=True):
-    """Where the frame store keeps the pixels of a sample; see `storage.frames`.
+    """Where the pixels of a sample are kept; see `storage.frames` and `storage.remote_frames`.
 
     Attributes:
         token: of this holding; no two holdings share one.
         block: where it begins.
         height, width: of the (height, width, 3) uint8 RGB picture.
+        store: which one it is; see `storage.frame_access`. Empty: of a version that knew only one.
+        live: it may be given up; a picture of footage never is.
     """
 
     token: int
     block: int
     height: int
     width: int
+    store: str = ""
+    live: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True, tag="sample"):
@@ -54,6 +59,7 @@ class Sample(msgspec.Struct, frozen=True, tag="sample"):
         min_face_px: smallest face that is judged.
         frame: its pixels.
         motion: the (rows, columns) grid of active cells, bit by bit, row after row.
+        regions: parts of the picture to watch or to ignore.
     """
 
     camera: str
@@ -66,6 +72,7 @@ class Sample(msgspec.Struct, frozen=True, tag="sample"):
     motion: bytes
     rows: int
     columns: int
+    regions: tuple[Region, ...] = ()
     version: int = MESSAGE_VERSION
 
     def active(self) -> NDArray[np.bool_]:
@@ -130,7 +137,10 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
         camera, epoch: which.
         at_ns: when, on the clock of the samples.
         live: samples may get lost, and are waited for only so long; of footage none is.
-        dwell_ns, min_face_px, sample_ns: what its results are judged by; see `classify.fold.Rules`.
+        dwell_ns, min_face_px, sample_ns, labels, detection, confidence: what its results are judged by; see
+            `classify.fold.Rules`.
+        after: the epoch that this one goes on from without a break, and how many samples that one had; None where a new
+            watch begins.
     """
 
     camera: str
@@ -140,6 +150,10 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
     dwell_ns: int
     min_face_px: int
     sample_ns: int
+    labels: tuple[Label, ...] = EVENT_LABELS
+    detection: float | None = None
+    confidence: float | None = None
+    after: tuple[int, int] | None = None
     version: int = MESSAGE_VERSION
 
 

@@ -2,23 +2,40 @@
 
 What was handed out to a worker that died comes back one task at a time, each with a marker that says who has it in hand;
 only a death with the marker counts against a task. So of a batch only the culprit gets blamed, and it is tried
-`MOST_DEATHS` times like any other, then once in a process of its own; see `Rescue`.
+`MOST_DEATHS` times like any other, then once in a process of its own; see `Rescue`. A task whose picture can't be seen
+from here goes back to the queue at once, for who can.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
+from storage.link import BusError
 from storage.messages import Found, Message, Sample
 from storage.pulse import Pulse
-from storage.work import WorkQueue
+from storage.work import Task, WorkQueue
 
 MOST_DEATHS: Final = 3
 BLOCK_MS: Final = 200
 
+MOST_HOPS: Final = 8
+"""So often a live sample goes back to the queue. With the pauses between, others have had a second to take it."""
+
+FIRST_PAUSE_S: Final = 0.02
+LONGEST_PAUSE_S: Final = 0.5
+"""Who handed a task back leaves the queue to others for a moment; longer each time, while it is given nothing else."""
+
+KEEP_S: Final = 5.0
+"""What waits in hand is kept from being taken over this often."""
+
+BLIND: Final = "no worker that was given it sees the shared memory that holds its picture"
+
 T = TypeVar("T", Sample, Found)
+T_contra = TypeVar("T_contra", Sample, Found, contravariant=True)
 
 log = structlog.get_logger(__name__)
 
@@ -31,22 +48,57 @@ class Outcome:
     messages: tuple[Message, ...] = ()
 
 
+class Plan(Protocol[T_contra]):
+    """Which of the tasks at hand come next. Without one they are worked on as they come."""
+
+    hold: int
+    """Most tasks at hand."""
+
+    def choose(self, waiting: Sequence[T_contra]) -> list[int]:
+        """The places of those to work on now, at least one; `waiting` is never empty, the oldest first."""
+        ...
+
+    def wait_s(self, waiting: Sequence[T_contra]) -> float:
+        """For how long it pays to wait for more of them; 0 where nothing is gained."""
+        ...
+
+    def overdue(self, waiting: Sequence[T_contra]) -> list[int]:
+        """The places of those that are given up."""
+        ...
+
+    def lose(self, tasks: Sequence[T_contra]) -> tuple[Message, ...]:
+        """What to say of those that are given up."""
+        ...
+
+    def release(self, tasks: Sequence[T_contra]) -> None:
+        """Called when it has been said."""
+        ...
+
+
+def _seen(_: Sample | Found) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Bench(Generic[T]):
     """How a role works on its tasks.
 
     Attributes:
-        work: the outcome of one or more tasks; exceptions are taken for the tasks' fault.
+        work: the outcome of one or more tasks; exceptions are taken for the tasks' fault, but for `BusError`.
         rescue: the outcome of one task that killed its workers, found in a process of its own; None where that dies too, or
             where it was cut short because the worker is to stop.
         set_aside: the outcome of a task that can't be done, with the reason.
-        batch: most tasks worked on at once.
+        batch: most tasks worked on at once, without a plan.
+        sees: whether the task's picture can be seen from here.
+        plan: which come next.
     """
 
     work: Callable[[Sequence[T]], Outcome]
     rescue: Callable[[T], Outcome | None]
     set_aside: Callable[[T, str], Outcome]
     batch: int
+    sees: Callable[[T], bool] = _seen
+    plan: Plan[T] | None = None
 
 
 def work_through(queue: WorkQueue[T], bench: Bench[T], pulse: Pulse) -> None:
@@ -55,36 +107,128 @@ def work_through(queue: WorkQueue[T], bench: Bench[T], pulse: Pulse) -> None:
     Raises:
         BusError: Redis is gone; whatever was in hand comes back to whoever takes this place.
     """
-    done = 0
-    while not pulse.stopping:
-        pulse.beat(done=done)
-        tasks = queue.take(bench.batch, BLOCK_MS)
-        outcomes: list[Outcome] = []
-        if tasks and tasks[0].redelivered:
-            # They come one at a time.
-            [task] = tasks
-            if task.body is not None:
-                outcome = _again(bench, task.body, queue.deaths(task))
-                if outcome is None and pulse.stopping:
+    shift = _Shift(queue, bench, pulse)
+    while not pulse.stopping and shift.turn():
+        pass
+    with suppress(BusError):
+        shift.leave()
+
+
+class _Shift(Generic[T]):
+    """The tasks at hand, from the first turn to the last."""
+
+    def __init__(self, queue: WorkQueue[T], bench: Bench[T], pulse: Pulse) -> None:
+        self._queue: WorkQueue[T] = queue
+        self._bench: Bench[T] = bench
+        self._pulse = pulse
+        self._held: list[tuple[Task[T], T]] = []
+        self._done = 0
+        self._blind = 0
+        self._keep_s = 0.0
+
+    def turn(self) -> bool:
+        """Take what there is and work on what comes next; False where it can't go on."""
+        bench, plan = self._bench, self._bench.plan
+        self._pulse.beat(done=self._done, trouble=self._trouble)
+        if not self._take(0 if self._held else BLOCK_MS):
+            return False
+        if plan is not None and self._held:
+            until_s = time.monotonic() + plan.wait_s(self._bodies)
+            while self._held and (left_ms := int((until_s - time.monotonic()) * 1000)) > 0:
+                before = len(self._held)
+                if not self._take(left_ms):
+                    return False
+                if len(self._held) == before or not plan.wait_s(self._bodies):
+                    break
+            self._give_up(plan)
+        if self._held:
+            places = list(range(bench.batch)) if plan is None else plan.choose(self._bodies)
+            chosen = [self._held[place] for place in places if place < len(self._held)]
+            self._hand_over([task for task, _ in chosen], _done(bench, [body for _, body in chosen]))
+            self._drop(places)
+        return True
+
+    def leave(self) -> None:
+        """Give back what was not begun."""
+        self._queue.hand_back([task for task, _ in self._held], hop=False)
+        self._held = []
+        self._queue.leave()
+
+    @property
+    def _bodies(self) -> list[T]:
+        return [body for _, body in self._held]
+
+    @property
+    def _trouble(self) -> str | None:
+        if self._blind < MOST_HOPS:
+            return None
+        return "it is given samples whose pictures are in the shared memory of another machine, and hands them back"
+
+    def _take(self, block_ms: int) -> bool:
+        """Take more in hand; what comes alone is done at once. False where that was cut short."""
+        plan, now_s = self._bench.plan, time.monotonic()
+        room = (self._bench.batch if plan is None else plan.hold) - len(self._held)
+        if self._held and now_s >= self._keep_s:
+            self._keep_s = now_s + KEEP_S
+            self._queue.keep_alive([task for task, _ in self._held])
+        for task in self._queue.take(room, block_ms) if room > 0 else []:
+            if task.body is None:
+                self._hand_over([task], [])
+            elif not self._bench.sees(task.body):
+                self._pass_on(task, task.body)
+            elif not task.redelivered:
+                self._blind = 0
+                self._held.append((task, task.body))
+            else:
+                outcome = _again(self._bench, task.body, self._queue.deaths(task))
+                if outcome is None and self._pulse.stopping:
                     # The last try was cut short, which says nothing of the sample: it stays in hand for who comes next.
-                    return
-                outcomes = [outcome or bench.set_aside(task.body, "it ends its worker each time")]
-        elif tasks:
-            outcomes = _done(bench, [task.body for task in tasks if task.body is not None])
-        if tasks:
-            queue.done(
-                tasks,
-                found=[found for outcome in outcomes for found in outcome.found],
-                messages=[message for outcome in outcomes for message in outcome.messages],
-            )
-        done += len(tasks)
+                    return False
+                self._hand_over([task], [outcome or self._bench.set_aside(task.body, "it ends its worker each time")])
+        if self._blind:
+            pause_s = min(FIRST_PAUSE_S * 2.0 ** min(self._blind - 1, 10), LONGEST_PAUSE_S)
+            self._pulse.wait(0.0 if self._held else pause_s)
+        return True
+
+    def _pass_on(self, task: Task[T], body: T) -> None:
+        """Hand a task back to who can see its picture; a live one only so often."""
+        self._blind += 1
+        frame = _sample(body).frame
+        if frame.live and task.hops >= MOST_HOPS:
+            self._hand_over([task], [self._bench.set_aside(body, BLIND)])
+        else:
+            self._queue.hand_back([task])
+
+    def _give_up(self, plan: Plan[T]) -> None:
+        if places := plan.overdue(self._bodies):
+            lost = [self._held[place] for place in places]
+            bodies = [body for _, body in lost]
+            self._hand_over([task for task, _ in lost], [Outcome(messages=plan.lose(bodies))])
+            plan.release(bodies)
+            self._drop(places)
+
+    def _drop(self, places: Sequence[int]) -> None:
+        gone = set(places)
+        self._held = [each for place, each in enumerate(self._held) if place not in gone]
+
+    def _hand_over(self, tasks: Sequence[Task[T]], outcomes: Sequence[Outcome]) -> None:
+        self._queue.done(
+            tasks,
+            found=[found for outcome in outcomes for found in outcome.found],
+            messages=[message for outcome in outcomes for message in outcome.messages],
+        )
+        self._done += len(tasks)
+
+
+def _sample(body: Sample | Found) -> Sample:
+    return body if isinstance(body, Sample) else body.sample
 
 
 def _again(bench: Bench[T], body: T, deaths: int) -> Outcome | None:
     """One more try at a task whose worker died; None where the last one failed, too."""
     if deaths < MOST_DEATHS:
         return _done(bench, [body])[0]
-    sample = body if isinstance(body, Sample) else body.sample
+    sample = _sample(body)
     log.error("last try in a process of its own", camera=sample.camera, seq=sample.seq, deaths=deaths)
     return bench.rescue(body)
 
@@ -92,6 +236,9 @@ def _again(bench: Bench[T], body: T, deaths: int) -> Outcome | None:
 def _done(bench: Bench[T], bodies: Sequence[T], tries: int = 2) -> list[Outcome]:
     try:
         return [bench.work(bodies)]
+    except BusError:
+        # Says nothing of the tasks.
+        raise
     except Exception as error:
         if len(bodies) > 1:
             return [outcome for body in bodies for outcome in _done(bench, [body])]

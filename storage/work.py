@@ -13,33 +13,18 @@ from typing import Any, Final, Generic
 
 from redis import exceptions
 
-from storage.keys import GROUP, Keys, Reader, T
+from storage.keys import GROUP, HOPS, Keys, Reader, T
 from storage.link import LONGEST_BLOCK_MS, BusError, Command, Link
 from storage.messages import Found, Message
+from storage.work_scripts import DEATHS, FORGET_IDLE, HAND_BACK, KEEP
 
 CLAIM_IDLE_S: Final = 15.0
 """An entry nobody touched for so long is taken over; a worker that hangs was ended long before."""
 
 ATTEMPTS: Final = 3
 
-# Between a look at the marker and its setting two workers could both believe to be the first, and a death would go
-# uncounted: hence one script.
-_DEATHS: Final = """
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then
-  redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
-end
-return redis.call('HGET', KEYS[2], ARGV[1]) or 0
-"""
-
-# Between the question whose an entry is and the claim another worker could take it over: hence one script.
-_KEEP: Final = """
-for i = 3, #ARGV do
-  local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])
-  if not held.err and #held > 0 then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
-  end
-end
-"""
+FORGOTTEN_S: Final = 600.0
+"""A worker that asked for nothing for so long, and has nothing in hand, is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +35,13 @@ class Task(Generic[T]):
         id: of its entry.
         body: the message, or None when it can't be understood: nothing but `done` can be made of it.
         redelivered: somebody was given it before, and did not finish.
+        hops: how often it was handed back by who could not do it.
     """
 
     id: str
     body: T | None
     redelivered: bool
+    hops: int = 0
 
 
 class WorkQueue(Generic[T]):
@@ -89,8 +76,10 @@ class WorkQueue(Generic[T]):
         self._next_claim_s = 0.0
         self._own: str | None = "0-0"
         self._in_hand: set[str] = set()
-        self._count_deaths = link.script(_DEATHS)
-        self._keep = link.script(_KEEP)
+        self._count_deaths = link.script(DEATHS)
+        self._keep = link.script(KEEP)
+        self._back = link.script(HAND_BACK)
+        self._forget_idle = link.script(FORGET_IDLE)
 
     def take(self, count: int, block_ms: int) -> list[Task[T]]:
         """Get something to do.
@@ -153,6 +142,29 @@ class WorkQueue(Generic[T]):
             self._link.together(commands)
         self._in_hand.difference_update(ids)
 
+    def hand_back(self, tasks: Sequence[Task[T]], *, hop: bool = True) -> None:
+        """Let go of tasks that are not done, for whoever takes them next.
+
+        Args:
+            tasks: in hand.
+            hop: whether they are to be counted as handed back by one who can't do them.
+
+        Raises:
+            BusError: Redis is away or full; they are still in hand.
+        """
+        ids = [task.id for task in tasks]
+        if ids:
+            self._back([self._stream, self._marks, self._deaths], [GROUP, self._consumer, HOPS, int(hop), *ids])
+        self._in_hand.difference_update(ids)
+
+    def leave(self) -> None:
+        """Take no part any more; what is still in hand stays for others to take over.
+
+        Raises:
+            BusError: Redis is away.
+        """
+        self._forget_workers(self._consumer)
+
     def keep_alive(self, tasks: Sequence[Task[T]]) -> None:
         """Say that long work on tasks goes on, so that nobody takes them over; from any thread.
 
@@ -199,6 +211,7 @@ class WorkQueue(Generic[T]):
                 self._forget(entry)
             if cursor == "0-0":
                 self._next_claim_s = time.monotonic() + self._claim_idle_s / 3
+                self._forget_workers()
                 return None
 
     def _read(self, after: str, count: int, block_ms: int) -> list[tuple[str, Sequence[bytes] | None]]:
@@ -220,7 +233,13 @@ class WorkQueue(Generic[T]):
 
     def _task(self, entry: str, fields: Sequence[bytes], *, redelivered: bool) -> Task[T]:
         self._in_hand.add(entry)
-        return Task(entry, self._reader.read(entry, fields), redelivered)
+        hops = dict(zip(fields[::2], fields[1::2], strict=False)).get(HOPS.encode(), b"0")
+        return Task(entry, self._reader.read(entry, fields), redelivered, int(hops) if hops.isdigit() else 0)
+
+    def _forget_workers(self, leaving: str = "") -> None:
+        """Remove workers that are gone from the group: names are never used again where each process has its own."""
+        with suppress(exceptions.ResponseError):
+            self._forget_idle([self._stream], [GROUP, leaving, round(FORGOTTEN_S * 1000)])
 
     def _forget(self, entry: str) -> None:
         """Take an entry that no longer exists off the group's list."""

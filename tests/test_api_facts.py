@@ -35,6 +35,7 @@ TRACK_KEYS = [
     "unknown_reason",
     "state",
     "job_id",
+    "outside_hours",
 ]
 EVENT_KEYS = [
     "id",
@@ -93,6 +94,7 @@ def test_tracks_and_events_have_their_shapes(api: Api) -> None:
         "unknown_reason": None,
         "state": "ended",
         "job_id": None,
+        "outside_hours": False,
     }
     assert (unknown["label"], unknown["unknown_reason"]) == ("unknown", "blurred")
     assert open_track["state"] == "open"

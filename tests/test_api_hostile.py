@@ -32,7 +32,7 @@ def test_what_is_not_there_is_a_problem(still: Api) -> None:
     ("method", "path", "allowed"),
     [
         ("PUT", "/api/v1/cameras", "GET, POST"),
-        ("POST", "/api/v1/cameras/c1", "DELETE, GET"),
+        ("POST", "/api/v1/cameras/c1", "DELETE, GET, PATCH"),
         ("DELETE", "/api/v1/tracks", "GET"),
         ("OPTIONS", "/api/v1/version", "GET"),
         ("POST", "/", "GET"),

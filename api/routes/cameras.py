@@ -2,78 +2,44 @@
 
 import time
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from api.asking import CameraQuery, Known, Named, cursor, paged
+from api import ingest
+from api.asking import Asked, CameraQuery, Known, cursor, paged
+from api.bodies import CameraIn, CameraPatch
 from api.context import ApiContext, Context
-from api.routes.sites import PolicyIn
+from api.shapes import cameras as checked
 from api.shapes import sites as shapes
 from api.shapes.common import Listed
+from api.versions import IfMatch, tag
 from storage.database import records
 from storage.database.reports import Position
 from storage.status import CameraState, CameraStatus
 
 router = APIRouter(tags=["cameras"])
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
+class CheckQuery(Asked):
+    """Whether to look."""
 
-class RegionIn(BaseModel):
-    """A part of the picture."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    mode: Literal["watch", "ignore"]
-    points: list[tuple[Share, Share]] = Field(min_length=3, max_length=64)
-
-
-class CameraIn(BaseModel):
-    """A camera to be registered."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(examples=["Main entrance"])
-    building_id: Named
-    zone_id: Named | None = None
-    url: str = Field(
-        max_length=2048,
-        description="rtsp, rtsps, http, https, or `file:` for a file under the media root.",
-        examples=["rtsp://user:password@10.0.0.5/1"],
-    )
-    substream_url: str | None = Field(None, max_length=2048, description="Of a smaller picture of the same view.")
-    enabled: bool = True
-    counts: bool = True
-    analyze_fps: float = Field(5.0, ge=0.01, le=120, allow_inf_nan=False)
-    min_face_px: int = Field(24, ge=8, le=1000)
-    regions: list[RegionIn] = Field(default=[], max_length=32)
-    policy: PolicyIn | None = Field(None, description="The building's where not given.")
-    id: Annotated[Named, Field(max_length=24)] | None = Field(None, description="Made where not given.")
+    check: bool = Field(True, description="See whether it can be reached, for 4 s at most.")
 
 
 @router.post("/cameras", status_code=201, summary="Register a camera")
-def add_camera(context: Context, camera: CameraIn, response: Response) -> shapes.Camera:
-    """It is watched within seconds, if it is enabled. Answers with its `Location`."""
-    made = context.sites.add_camera(
-        records.NewCamera(
-            name=camera.name,
-            building_id=camera.building_id,
-            url=camera.url,
-            zone_id=camera.zone_id,
-            substream_url=camera.substream_url,
-            enabled=camera.enabled,
-            counts=camera.counts,
-            analyze_fps=camera.analyze_fps,
-            min_face_px=camera.min_face_px,
-            regions=tuple(records.Region(region.mode, tuple(region.points)) for region in camera.regions),
-            policy=None if camera.policy is None else camera.policy.record(),
-            id=camera.id,
-        )
-    )
+def add_camera(
+    context: Context, camera: CameraIn, query: Annotated[CheckQuery, Query()], response: Response
+) -> checked.Registered:
+    """It is registered whether it can be reached or not, and watched within seconds, if it is enabled.
+
+    Answers with its `Location`.
+    """
+    made = context.sites.add_camera(camera.record())
     response.headers["Location"] = f"/api/v1/cameras/{made.id}"
-    return shapes.Camera.of(made)
+    tag(response, made.version)
+    return checked.Registered.with_check(made, ingest.check_soon(context, made.id) if query.check else None)
 
 
 @router.get("/cameras", summary="All cameras in use")
@@ -89,9 +55,22 @@ def list_cameras(context: Context, query: Annotated[CameraQuery, Query()]) -> Li
 
 
 @router.get("/cameras/{camera_id}", summary="One camera")
-def get_camera(context: Context, camera_id: Known) -> shapes.Camera:
+def get_camera(context: Context, camera_id: Known, response: Response) -> shapes.Camera:
     """Also when it is archived."""
-    return shapes.Camera.of(context.sites.camera(camera_id))
+    found = context.sites.camera(camera_id)
+    tag(response, found.version)
+    return shapes.Camera.of(found)
+
+
+@router.patch("/cameras/{camera_id}", summary="Change a camera")
+def change_camera(
+    context: Context, camera_id: Known, changes: CameraPatch, version: IfMatch, response: Response
+) -> shapes.Camera:
+    """What is not given stays, of `policy` and `thresholds`, too. It is so within two seconds, without a restart."""
+    found = context.sites.camera(camera_id)
+    changed = context.sites.change_camera(camera_id, changes.changes(found), version=version)
+    tag(response, changed.version)
+    return shapes.Camera.of(changed)
 
 
 @router.delete("/cameras/{camera_id}", status_code=204, summary="Archive a camera")
@@ -101,13 +80,42 @@ def archive_camera(context: Context, camera_id: Known) -> Response:
     return Response(status_code=204)
 
 
+@router.post("/cameras/{camera_id}/restore", summary="Take an archived camera back into use")
+def restore_camera(context: Context, camera_id: Known, response: Response) -> shapes.Camera:
+    """With everything it had; one in use stays as it is."""
+    back = context.sites.restore_camera(camera_id)
+    tag(response, back.version)
+    return shapes.Camera.of(back)
+
+
+@router.post("/cameras/{camera_id}/test", summary="See whether a camera can be reached")
+def try_camera(context: Context, camera_id: Known) -> checked.Check:
+    """What it shows, within 10 s. Where it shows nothing: 422 with the `reason`; where nobody can look: 503."""
+    found = ingest.check(context, context.sites.camera(camera_id).id)
+    if not found.ok:
+        raise ingest.unreachable(found)
+    return checked.Check.of(found)
+
+
+@router.get(
+    "/cameras/{camera_id}/still",
+    summary="What a camera shows now",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}, "description": "It may show people; it is stored nowhere."}},
+)
+def get_still(context: Context, camera_id: Known) -> Response:
+    """For whoever sets it up; at most 1280 pixels wide."""
+    jpeg = ingest.latest(context, context.sites.camera(camera_id).id)
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+
 @router.get("/cameras/{camera_id}/status", summary="How a camera fares")
-def get_status(context: Context, camera_id: Known) -> shapes.Status:
+def get_status(context: Context, camera_id: Known) -> checked.Status:
     """As of the last second."""
     return statuses(context, [context.sites.camera(camera_id)])[camera_id]
 
 
-def statuses(context: ApiContext, cameras: Iterable[records.Camera]) -> dict[str, shapes.Status]:
+def statuses(context: ApiContext, cameras: Iterable[records.Camera]) -> dict[str, checked.Status]:
     """How cameras fare, by identifier.
 
     Raises:
@@ -117,7 +125,7 @@ def statuses(context: ApiContext, cameras: Iterable[records.Camera]) -> dict[str
     names = [camera.id for camera in every]
     said, lost = context.bus.statuses(names), context.reports.lost(names)
     return {
-        camera.id: shapes.Status.of(_status(camera, said.get(camera.id)), lost.get(camera.id, 0)) for camera in every
+        camera.id: checked.Status.of(_status(camera, said.get(camera.id)), lost.get(camera.id, 0)) for camera in every
     }
 
 

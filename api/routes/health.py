@@ -10,6 +10,7 @@ from api.problems import ProblemError
 from api.shapes import system as shapes
 from storage.bus import BusError
 from storage.errors import MaskwatchError
+from storage.pulse import heard_at
 
 router = APIRouter(tags=["system"])
 
@@ -50,7 +51,7 @@ def checks(context: ApiContext) -> Iterator[shapes.Check]:
         yield shapes.Check(name="bus", ok=False, detail=str(error))
         return
     for name in context.workers:
-        beat = beats.get(name)
+        beat = heard_at(name, beats)
         # One that waits for a full disk lives: taking the API away would help nobody.
         yield shapes.Check(
             name=name, ok=beat is not None, detail="it gives no sign of life" if beat is None else beat.trouble

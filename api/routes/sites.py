@@ -3,52 +3,16 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
 
-from api.asking import Known, Named, Page, cursor, paged
+from api.asking import Known, Page, cursor, paged
+from api.bodies import BuildingIn, BuildingPatch, ZoneIn
 from api.context import Context
 from api.shapes import sites as shapes
-from api.shapes.common import Breach, Listed
-from storage.database import records
+from api.shapes.common import Listed
+from api.versions import IfMatch, tag
 from storage.database.reports import Position
-from storage.words import Label
 
 router = APIRouter(tags=["buildings"])
-
-
-class PolicyIn(BaseModel):
-    """What counts as a breach."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    labels: list[Breach] = Field(["without_mask", "incorrect_mask"], min_length=1, max_length=2)
-    dwell_s: float = Field(1.0, ge=0, le=3600, allow_inf_nan=False)
-    hours: None = None
-
-    def record(self) -> records.Policy:
-        """The same for the database."""
-        return records.Policy(tuple(Label(label) for label in dict.fromkeys(self.labels)), self.dwell_s)
-
-
-class BuildingIn(BaseModel):
-    """A building to be set up."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(examples=["North"])
-    timezone: str = Field(description="IANA name.", examples=["Europe/Berlin"])
-    retention_days: int = Field(30, ge=1, le=36_500, description="How long what is seen there is kept.")
-    policy: PolicyIn | None = Field(None, description="Which its new cameras get.")
-    id: Named | None = Field(None, description="Made where not given.")
-
-
-class ZoneIn(BaseModel):
-    """A zone to be set up."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(examples=["Entrance hall"])
-    id: Named | None = Field(None, description="Made where not given.")
 
 
 @router.post("/buildings", status_code=201, summary="Set up a building")
@@ -73,9 +37,22 @@ def list_buildings(context: Context, page: Annotated[Page, Query()]) -> Listed[s
 
 
 @router.get("/buildings/{building_id}", summary="One building")
-def get_building(context: Context, building_id: Known) -> shapes.Building:
+def get_building(context: Context, building_id: Known, response: Response) -> shapes.Building:
     """Also when it is archived."""
-    return shapes.Building.of(context.sites.building(building_id))
+    found = context.sites.building(building_id)
+    tag(response, found.version)
+    return shapes.Building.of(found)
+
+
+@router.patch("/buildings/{building_id}", summary="Change a building")
+def change_building(
+    context: Context, building_id: Known, changes: BuildingPatch, version: IfMatch, response: Response
+) -> shapes.Building:
+    """What is not given stays. Its policy is for cameras that are added later."""
+    found = context.sites.building(building_id)
+    changed = context.sites.change_building(building_id, changes.changes(found), version=version)
+    tag(response, changed.version)
+    return shapes.Building.of(changed)
 
 
 @router.post("/buildings/{building_id}/zones", status_code=201, summary="Set up a zone")

@@ -26,6 +26,7 @@ class Track(BaseModel):
     unknown_reason: UnknownReason | None
     state: Literal["open", "ended"]
     job_id: str | None
+    outside_hours: bool = Field(description="Whether it began outside the policy's hours, and counts in no rate.")
 
     @classmethod
     def of(cls, track: TrackRecord) -> Self:
@@ -43,6 +44,7 @@ class Track(BaseModel):
             unknown_reason=None if track.unknown_reason is None else UnknownReason(track.unknown_reason),
             state="ended" if track.closed else "open",
             job_id=track.job_id,
+            outside_hours=track.outside_hours,
         )
 
 

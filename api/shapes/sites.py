@@ -2,12 +2,24 @@
 
 from typing import Literal, Self
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from api.shapes.common import Breach, iso_or_none
 from api.times import Instant, iso
 from storage.database import records
+from storage.hours import Day
 from storage.status import CameraState, CameraStatus, StateReason
+
+
+class Hours(BaseModel):
+    """A time of day on some days of the week."""
+
+    days: list[Day] = Field(description="On which it begins.")
+    from_: str = Field(alias="from", description="First minute.", examples=["08:00"])
+    to: str = Field(
+        description="First minute after it; at or before `from`: on the next day.", examples=["18:30", "24:00"]
+    )
 
 
 class Policy(BaseModel):
@@ -15,12 +27,21 @@ class Policy(BaseModel):
 
     labels: list[Breach] = Field(description="Labels that are non-compliant.")
     dwell_s: float = Field(description="Seconds that a breach must last to become an event.")
-    hours: None = Field(description="When passages are counted; null: always.")
+    hours: list[Hours] | None = Field(
+        description="When passages are counted, by the clock in the building's time zone; null: always."
+    )
 
     @classmethod
     def of(cls, policy: records.Policy) -> Self:
         """From the record."""
-        return cls.model_validate({"labels": list(policy.labels), "dwell_s": policy.dwell_s, "hours": policy.hours})
+        return cls.model_validate(msgspec.to_builtins(policy))
+
+
+class Thresholds(BaseModel):
+    """How sure the system has to be; null: as everywhere."""
+
+    detection: float | None = Field(description="From which a find starts a track.")
+    confidence: float | None = Field(description="Least confidence for a label.")
 
 
 class Region(BaseModel):
@@ -85,6 +106,10 @@ class Camera(BaseModel):
     min_face_px: int = Field(description="Smallest face that is judged.")
     regions: list[Region]
     policy: Policy
+    thresholds: Thresholds
+    transport: Literal["tcp", "udp"] = Field(description="Of RTSP.")
+    credential: str | None = Field(description="Name of the user and password that are put into the addresses.")
+    trouble: str | None = Field(description="Why the addresses can't be used: their passwords can't be read.")
     version: int
     created_at: Instant
     archived_at: Instant | None
@@ -105,6 +130,10 @@ class Camera(BaseModel):
             min_face_px=camera.min_face_px,
             regions=[Region(mode=region.mode, points=list(region.points)) for region in camera.regions],
             policy=Policy.of(camera.policy),
+            thresholds=Thresholds(detection=camera.thresholds.detection, confidence=camera.thresholds.confidence),
+            transport=camera.transport,
+            credential=camera.credential,
+            trouble=camera.trouble,
             version=camera.version,
             created_at=iso(camera.created_at_ns),
             archived_at=iso_or_none(camera.archived_at_ns),

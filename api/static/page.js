@@ -10,6 +10,7 @@ const REASONS = {
   wrong_password: "wrong user name or password", not_found: "nothing at this address", refused: "connection refused",
   no_route: "host can’t be reached", timeout: "no answer", unsupported_codec: "video format not supported",
   frozen: "the picture stands still", no_keyframes: "stream without key frames",
+  not_allowed: "in a network that is not allowed",
 };
 const TYPES = { without_mask: "Without mask", incorrect_mask: "Worn incorrectly" };
 const NUMBERS = ["tracks", "with_mask", "incorrect_mask", "without_mask", "unknown", "events", "open_tracks"];
@@ -122,12 +123,14 @@ function showCameras(state) {
     pill.dataset.state = status?.state ?? "unknown";
     const reason = status?.reason ? `: ${REASONS[status.reason] ?? plain(status.reason)}` : "";
     write(pill, status ? `${STATES[status.state] ?? plain(status.state)}${reason}` : "Not known");
+    pill.title = status?.detail ?? "";
     const facts = [];
     if (status?.state === "live") facts.push(`${status.fps_analyzed.toFixed(1)} looks a second`);
     if (status && status.state !== "live" && status.state !== "disabled") {
       facts.push(status.last_frame_at ? `last picture ${age(status.last_frame_at, state.as_of)} ago` : "no picture yet");
     }
     if (status?.dropped) facts.push(`${status.dropped} ${status.dropped === 1 ? "sample" : "samples"} lost`);
+    facts.push(...(status?.warnings ?? []));
     write(meaning, facts.join(", "));
   });
 }

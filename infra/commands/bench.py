@@ -1,5 +1,6 @@
 """`maskwatch bench`: speed on this machine, as figures beside this machine's own limits."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,6 +13,7 @@ from infra.bench.kernels import run_kernels
 from infra.bench.machine import Moment, this_machine
 from infra.bench.pipeline import SECONDS as PIPELINE_SECONDS
 from infra.bench.pipeline import run_pipeline, run_pipeline_on
+from infra.bench.plan import Plan
 from infra.bench.report import BenchReport, Measurement, show
 from infra.commands.options import Detector, Json, Model
 from infra.console import emit, progress_bar, say
@@ -25,8 +27,8 @@ FOLDER: Final = "bench"
 QUIET_CORES: Final = 0.15
 """From here on other work shows in the figures: it costs caches and clock rate, not only time."""
 
-KNOWN: Final = ("kernels", "pipeline", "classifier", "system")
-LATER: Final = ("cameras", "api")
+KNOWN: Final = ("kernels", "pipeline", "classifier", "cameras", "system")
+LATER: Final = ("api",)
 
 
 def bench(
@@ -34,7 +36,28 @@ def bench(
     seconds: Annotated[
         float | None,
         typer.Option(
-            "--seconds", metavar="S", help="Length of the footage that is made (pipeline 40).", show_default=False
+            "--seconds",
+            metavar="S",
+            help="Length of the footage that is made (pipeline 40), or of the measurement (cameras 60).",
+            show_default=False,
+        ),
+    ] = None,
+    cameras: Annotated[
+        int | None, typer.Option("--cameras", metavar="N", help="cameras: how many (4).", show_default=False)
+    ] = None,
+    activity: Annotated[
+        float | None,
+        typer.Option(
+            "--activity", metavar="SHARE", help="cameras: share of the time with people (0.1).", show_default=False
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE.svg",
+            help="cameras: draw memory, open files and queues over time.",
+            show_default=False,
         ),
     ] = None,
     footage: Annotated[
@@ -49,10 +72,11 @@ def bench(
     detector: Detector = None,
 ) -> None:
     """Measure speed; each figure beside what this machine gives at best, in the same run."""
-    _check(name, seconds, footage, keras)
+    asked = _Asked(name, seconds, footage, keras, cameras, activity, plot)
+    asked.check()
     settings = load_settings(model=model, detector=detector)
     start = Moment.now()
-    report = BenchReport(name, this_machine(), tuple(_measured(name, seconds, footage, keras, settings)))
+    report = BenchReport(name, this_machine(), tuple(_measured(asked, settings)))
     if (others := start.others_since()) > QUIET_CORES:
         say(f"not a quiet machine: other processes used {others:.1f} of {report.machine.cores} cores meanwhile")
     if json:
@@ -61,44 +85,86 @@ def bench(
         show(report)
 
 
-def _measured(
-    name: str, seconds: float | None, footage: Path | None, keras: Path | None, settings: Settings
-) -> list[Measurement]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the person asked for."""
+
+    name: str
+    seconds: float | None
+    footage: Path | None
+    keras: Path | None
+    cameras: int | None
+    activity: float | None
+    plot: Path | None
+
+    def check(self) -> None:
+        """Refuse what does not go together."""
+        name = self.name
+        if name in LATER:
+            raise UsageError(f"bench {name} is not there yet; there are {', '.join(KNOWN)}")
+        if name not in KNOWN:
+            raise UsageError(f"no benchmark is called {name!r}: choose one of {', '.join(KNOWN)}")
+        if self.keras is not None and name != "classifier":
+            raise UsageError(f"--keras is for `bench classifier`, not for {name}")
+        if name == "classifier" and not (self.seconds is None and self.footage is None):
+            raise UsageError("bench classifier measures no footage: leave --seconds and --footage out")
+        if name == "system" and not (self.seconds is None and self.footage is None):
+            raise UsageError("bench system plays the demo's cameras: leave --seconds and --footage out")
+        if name == "cameras" and self.footage is not None:
+            raise UsageError("bench cameras makes its own footage: leave --footage out")
+        if name != "cameras" and (self.cameras, self.activity, self.plot) != (None, None, None):
+            raise UsageError(f"--cameras, --activity and --plot are for `bench cameras`, not for {name}")
+        if self.seconds is not None and self.footage is not None:
+            raise UsageError(
+                "--seconds is for footage that is made; --footage FILE has its own length: give one of them"
+            )
+
+    def plan(self) -> Plan:
+        """Of cameras."""
+        usual = Plan()
+        return Plan(
+            usual.cameras if self.cameras is None else self.cameras,
+            usual.seconds if self.seconds is None else self.seconds,
+            usual.activity if self.activity is None else self.activity,
+            self.plot,
+        )
+
+
+def _measured(asked: _Asked, settings: Settings) -> list[Measurement]:
     # Footage is made before the bar of the measurement: a terminal shows one bar at a time.
     folder = settings.data_dir / FOLDER
-    title = f"bench {name}"
-    if name == "classifier":
+    title = f"bench {asked.name}"
+    if asked.name == "cameras":
+        return _cameras(asked.plan(), settings, folder / "cameras", title)
+    if asked.name == "classifier":
         with progress_bar(title) as progress:
-            return run_classifier(settings, keras, progress)
-    if name == "system":
+            return run_classifier(settings, asked.keras, progress)
+    if asked.name == "system":
         from infra.bench.system import run_system
         from infra.log import log_to_nowhere
 
         log_to_nowhere()
         with progress_bar(title) as progress:
             return run_system(settings, folder / "system", progress)
-    if name == "kernels":
-        path = footage or busy_footage(folder, KERNEL_SECONDS if seconds is None else seconds)
+    if asked.name == "kernels":
+        path = asked.footage or busy_footage(folder, KERNEL_SECONDS if asked.seconds is None else asked.seconds)
         with progress_bar(title) as progress:
             return run_kernels(path, settings, progress)
-    if footage is not None:
+    if asked.footage is not None:
         with progress_bar(title) as progress:
-            return run_pipeline_on(footage, folder, settings, progress)
-    clips = bench_clips(folder, PIPELINE_SECONDS if seconds is None else seconds)
+            return run_pipeline_on(asked.footage, folder, settings, progress)
+    clips = bench_clips(folder, PIPELINE_SECONDS if asked.seconds is None else asked.seconds)
     with progress_bar(title) as progress:
         return run_pipeline(clips, folder, settings, progress)
 
 
-def _check(name: str, seconds: float | None, footage: Path | None, keras: Path | None) -> None:
-    if name in LATER:
-        raise UsageError(f"bench {name} is not there yet; there are {', '.join(KNOWN)}")
-    if name not in KNOWN:
-        raise UsageError(f"no benchmark is called {name!r}: choose one of {', '.join(KNOWN)}")
-    if keras is not None and name != "classifier":
-        raise UsageError(f"--keras is for `bench classifier`, not for {name}")
-    if name == "classifier" and not (seconds is None and footage is None):
-        raise UsageError("bench classifier measures no footage: leave --seconds and --footage out")
-    if name == "system" and not (seconds is None and footage is None):
-        raise UsageError("bench system plays the demo's cameras: leave --seconds and --footage out")
-    if seconds is not None and footage is not None:
-        raise UsageError("--seconds is for footage that is made; --footage FILE has its own length: give one of them")
+def _cameras(plan: Plan, settings: Settings, folder: Path, title: str) -> list[Measurement]:
+    from infra.bench.camera_clips import camera_loops
+    from infra.bench.cameras import run_cameras
+    from infra.log import log_to_nowhere
+
+    log_to_nowhere()
+    plan.check()
+    loops = camera_loops(folder, plan.activity)
+    with progress_bar(title) as progress:
+        return run_cameras(plan, loops, settings, folder, progress)

@@ -12,14 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from api.times import iso
-from infra.console import emit, results
+from infra.console import complain, emit, results
 from infra.places import Places, database_url
 from infra.settings import Settings
+from infra.sites import sealed_sites
 from storage.database.engine import migrate, open_engine
 from storage.database.records import Building, Policy, Zone
 from storage.database.sites import Sites
 from storage.errors import NotFoundError, UsageError
 from storage.files import make_folder
+from storage.hours import Hours
 
 LOCALTIME: Final = Path("/etc/localtime")
 ZONES: Final = "zoneinfo/"
@@ -34,7 +36,7 @@ def opened_sites(settings: Settings) -> Iterator[Sites]:
     engine = open_engine(database_url(settings))
     try:
         migrate(engine)
-        yield Sites(engine, places.media)
+        yield sealed_sites(engine, settings, complain)
     finally:
         engine.dispose()
 
@@ -95,7 +97,7 @@ def this_timezone() -> str:
 def tell(shape: BaseModel, sentence: str, json: bool) -> None:
     """Print one result: its shape in the API, or a sentence."""
     if json:
-        emit(shape.model_dump_json())
+        emit(shape.model_dump_json(by_alias=True))
     else:
         results.print(sentence, markup=False)
 
@@ -104,7 +106,7 @@ def tell_all(shown: Sequence[BaseModel], columns: Sequence[str], rows: Sequence[
     """Print a list: shapes one a line, or a table in which columns that are empty throughout are left out."""
     if json:
         for one in shown:
-            emit(one.model_dump_json())
+            emit(one.model_dump_json(by_alias=True))
         return
     used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
     table = Table(*(columns[index] for index in used))
@@ -126,7 +128,13 @@ def tell_facts(*facts: tuple[str, str]) -> None:
 
 def shown_policy(policy: Policy) -> str:
     """A policy for people."""
-    return f"{', '.join(policy.labels)} for {policy.dwell_s:g} s"
+    hours = "" if policy.hours is None else f", {shown_hours(policy.hours)}"
+    return f"{', '.join(policy.labels)} for {policy.dwell_s:g} s{hours}"
+
+
+def shown_hours(hours: Sequence[Hours]) -> str:
+    """Hours for people."""
+    return ", ".join(f"{' '.join(one.days)} {one.start}-{one.end}" for one in hours)
 
 
 def shown_removal(archived_at_ns: int | None) -> str:

@@ -1,0 +1,233 @@
+"""Which frame store a picture goes into, and who can see it there: shared memory where all see it, else Redis.
+
+A reference names its store. Each worker says in its heartbeat which store in shared memory it sees, by a word that
+nobody comes to who does not map the same memory. While every living worker that needs pixels sees the store of whoever
+puts them, they go there; from a second after one joins who doesn't, into Redis. What was put before is still on its way
+then: who can't see it hands it back (`storage.shift`), and who can't release it asks those who can.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, Protocol, Self
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from storage.bus import Bus, BusError
+from storage.errors import SetupError
+from storage.framefile import read_head
+from storage.frames import FrameGoneError, FrameStore
+from storage.messages import FrameRef
+from storage.remote_frames import RemoteFrames
+
+DECIDE_S: Final = 1.0
+"""Where pictures go is decided anew this often."""
+
+SEEING: Final = ("detect", "classify", "aggregate")
+"""Roles that look at pictures; a worker's name begins with its role."""
+
+Kind = Literal["auto", "shared", "redis"]
+
+log = structlog.get_logger(__name__)
+
+
+class Frames(Protocol):
+    """What the rooms know of a frame store; see `storage.frames.FrameStore`."""
+
+    def fits(self, height: int, width: int) -> bool:
+        """Whether a frame of this size would fit into the empty store."""
+        ...
+
+    def put(self, rgb: NDArray[np.uint8], *, live: bool) -> FrameRef | None:
+        """Keep a (height, width, 3) uint8 picture; None when there is no room now."""
+        ...
+
+    def sent(self, ref: FrameRef) -> None:
+        """Declare that the message that names it is on the bus."""
+        ...
+
+    def sees(self, ref: FrameRef) -> bool:
+        """Whether this process can look at pictures of that store at all."""
+        ...
+
+    def view(self, ref: FrameRef) -> NDArray[np.uint8]:
+        """The picture: read-only (height, width, 3) uint8; raises FrameGoneError."""
+        ...
+
+    def holds(self, ref: FrameRef) -> bool:
+        """Whether exactly this picture is held."""
+        ...
+
+    def release(self, refs: Iterable[FrameRef]) -> None:
+        """Give room back."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class FrameAccess:
+    """Both stores behind one; safe for threads.
+
+    >>> with FrameAccess(bus, Path("/dev/shm/maskwatch-0/frames"), 160) as frames:  # doctest: +SKIP
+    ...     ref = frames.put(picture, live=True)
+    """
+
+    def __init__(self, bus: Bus, path: Path | None, size_mib: int, kind: Kind = "auto") -> None:
+        """Open what there is.
+
+        Args:
+            bus: pictures in Redis go its way.
+            path: of the store in shared memory, which may be made, or made anew, later; None: there will be none.
+            size_mib: room for pixels in Redis.
+            kind: where pictures go; `auto` decides by who is there.
+
+        Raises:
+            SetupError: `shared` is asked for, and there is no store.
+        """
+        self._bus, self._kind = bus, kind
+        self._path = None if kind == "redis" else path
+        self._remote: RemoteFrames = bus.remote_frames(size_mib)
+        self._shared: FrameStore | None = None
+        self._before: list[FrameStore] = []
+        self._chosen_shared = True
+        self._decide_s = 0.0
+        self._turn = threading.Lock()
+        if kind == "shared" and path is not None:
+            self._shared = FrameStore(path)
+        self._look_again()
+
+    @property
+    def store(self) -> str:
+        """The word for the store in shared memory that this process sees now; empty: none."""
+        self._look_again()
+        shared = self._shared
+        return "" if shared is None else shared.identity
+
+    def fits(self, height: int, width: int) -> bool:
+        shared = self._to_shared()
+        return self._remote.fits(height, width) if shared is None else shared.fits(height, width)
+
+    def put(self, rgb: NDArray[np.uint8], *, live: bool) -> FrameRef | None:
+        shared = self._to_shared()
+        return self._remote.put(rgb, live=live) if shared is None else shared.put(rgb, live=live)
+
+    def sent(self, ref: FrameRef) -> None:
+        store = self._of(ref)
+        if store is not None:
+            store.sent(ref)
+
+    def sees(self, ref: FrameRef) -> bool:
+        return self._of(ref) is not None
+
+    def view(self, ref: FrameRef) -> NDArray[np.uint8]:
+        store = self._of(ref)
+        if store is None:
+            raise FrameGoneError(
+                f"the picture {ref.token} is in the shared memory of another machine, or of a system that has stopped: "
+                "its sample is lost"
+            )
+        return store.view(ref)
+
+    def holds(self, ref: FrameRef) -> bool:
+        store = self._of(ref)
+        return store is not None and store.holds(ref)
+
+    def release(self, refs: Iterable[FrameRef]) -> None:
+        """Give room back; what only another machine can release, it is asked to.
+
+        Raises:
+            BusError: it could not be asked.
+        """
+        strange: list[FrameRef] = []
+        near: list[FrameRef] = []
+        remote: list[FrameRef] = []
+        for ref in refs:
+            (remote if self._remote.sees(ref) else near if self._of(ref) is not None else strange).append(ref)
+        if near and self._shared is not None:
+            self._shared.release(near)
+        if remote:
+            self._remote.release(remote)
+        if strange:
+            self._bus.ask_release(strange)
+
+    def close(self) -> None:
+        for store in (*self._before, self._shared, self._remote):
+            if store is not None:
+                store.close()
+        self._shared, self._path = None, None
+        self._before.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _of(self, ref: FrameRef) -> FrameStore | RemoteFrames | None:
+        if self._remote.sees(ref):
+            return self._remote
+        shared = self._shared
+        return shared if shared is not None and ref.store in {"", shared.identity} else None
+
+    def _to_shared(self) -> FrameStore | None:
+        """The store in shared memory while pictures go there."""
+        if time.monotonic() >= self._decide_s:
+            with self._turn:
+                if time.monotonic() >= self._decide_s:
+                    self._decide_s = time.monotonic() + DECIDE_S
+                    self._decide()
+        return self._shared if self._chosen_shared else None
+
+    def _decide(self) -> None:
+        self._open_newest()
+        shared = self._shared
+        before = self._chosen_shared
+        with suppress(BusError):
+            # While Redis is away nothing can be sent either way.
+            self._chosen_shared = choose(self._kind, "" if shared is None else shared.identity, self._seen())
+            if shared is not None:
+                shared.release(self._bus.asked_to_release(shared.identity))
+        if before != self._chosen_shared and self._kind == "auto":
+            log.info("pictures go into", store="shared memory" if self._chosen_shared else "redis")
+
+    def _seen(self) -> list[str]:
+        beats: Callable[[], dict[str, str]] = self._bus.stores_seen
+        return [store for name, store in beats().items() if name.partition("-")[0] in SEEING]
+
+    def _look_again(self) -> None:
+        with self._turn:
+            self._open_newest()
+
+    def _open_newest(self) -> None:
+        """Map the store where it was made, or made anew, since."""
+        if self._path is None:
+            return
+        with suppress(SetupError):
+            if self._shared is None or read_head(self._path).identity != self._shared.identity:
+                newest = FrameStore(self._path)
+                if self._shared is not None:
+                    # Other threads may be about to use it: it is closed with this.
+                    self._before.append(self._shared)
+                self._shared = newest
+
+
+def choose(kind: Kind, own: str, seen: Iterable[str]) -> bool:
+    """Whether pictures go into shared memory.
+
+    Args:
+        kind: as asked for.
+        own: the store of whoever puts them; empty: none.
+        seen: what each living worker sees that looks at pictures.
+    """
+    if kind != "auto":
+        return kind == "shared"
+    return own != "" and all(each == own for each in seen)
