@@ -1,8 +1,9 @@
-"""The detector that the settings name, loaded behind a looker."""
+"""The networks that the settings name: the detector, loaded behind a looker, and the classifier."""
 
 from contextlib import ExitStack
 from pathlib import Path
 
+from classify.backend import Opened, open_classifier
 from classify.classifier import model_file
 from classify.labels_file import labels_path, read_labels
 from detect.looking import Looker
@@ -28,6 +29,16 @@ def open_looker(settings: Settings) -> Looker:
         detectors = [stack.enter_context(BlazeFace(model, path, min_score=min_score)) for _ in range(settings.threads)]
         stack.pop_all()
     return Looker(detectors, min_face_px=settings.min_face_px)
+
+
+def open_face_classifier(settings: Settings) -> Opened:
+    """The classifier, on what the settings and this machine have it run.
+
+    Raises:
+        SetupError: the model file, its labels, or what it is to run on are missing.
+        InputError: a file that is no such model.
+    """
+    return open_classifier(settings.model, backend=settings.classify_backend)
 
 
 def detector_file(settings: Settings, name: str) -> Path:

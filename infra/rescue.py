@@ -14,11 +14,12 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from classify.classifier import load_model
-from infra.models import open_looker
+from infra.embedded import redis_url
+from infra.models import open_face_classifier, open_looker
 from infra.places import Places
 from infra.settings import Settings, load_settings
-from storage.frames import FrameStore
+from storage.bus import Bus, BusError
+from storage.frame_access import FrameAccess, Frames
 from storage.messages import Found, Result, Sample
 from storage.pulse import Pulse
 from storage.shift import Outcome
@@ -27,6 +28,9 @@ LIMIT_S: Final = 12.0
 """Below the time after which another worker would claim the task."""
 
 POLL_S: Final = 0.05
+
+BUS_AWAY: Final = 75
+"""Exit status of a child that could not get the picture from Redis: that says nothing of the sample."""
 
 Role = Literal["detect", "classify"]
 T = TypeVar("T", Sample, Found)
@@ -40,7 +44,8 @@ class _Written(msgspec.Struct, frozen=True, array_like=True):
 def rescuer(role: Role, pulse: Pulse) -> Callable[[T], Outcome | None]:
     """A function that tries one task of a role in a process of its own.
 
-    It gives None where that process ends without an outcome, or takes longer than `LIMIT_S` seconds.
+    It gives None where that process ends without an outcome, or takes longer than `LIMIT_S` seconds, and raises BusError where
+    that could not get the picture from Redis.
 
     Args:
         role: whose task it is.
@@ -59,6 +64,8 @@ def rescuer(role: Role, pulse: Pulse) -> Callable[[T], Outcome | None]:
                         pulse.beat(done=0, trouble=f"trying one sample in a process of its own ({role})")
                 finally:
                     child.kill()
+            if child.returncode == BUS_AWAY:
+                raise BusError("a sample could not be tried in a process of its own: Redis did not answer it")
             if child.returncode != 0:
                 return None
             written.seek(0)
@@ -71,22 +78,28 @@ def rescuer(role: Role, pulse: Pulse) -> Callable[[T], Outcome | None]:
 def main() -> None:
     """Entry point of the child."""
     task, settings = sys.stdin.buffer.read(), load_settings()
-    with FrameStore(Places.of(settings).frames) as frames:
-        outcome = _detected(task, frames, settings) if sys.argv[1] == "detect" else _classified(task, frames, settings)
+    places = Places.of(settings)
+    try:
+        bus = Bus(settings.redis_url or redis_url(places.socket), prefix=settings.redis_prefix)
+        with closing(bus), FrameAccess(bus, places.frames, settings.frames_mib) as frames:
+            done = _detected if sys.argv[1] == "detect" else _classified
+            outcome = done(task, frames, settings)
+    except BusError:
+        sys.exit(BUS_AWAY)
     sys.stdout.buffer.write(msgspec.msgpack.encode((outcome.found, outcome.messages)))
 
 
-def _detected(task: bytes, frames: FrameStore, settings: Settings) -> Outcome:
+def _detected(task: bytes, frames: Frames, settings: Settings) -> Outcome:
     from detect.worker import look
 
     with closing(open_looker(settings)) as looker:
         return look(msgspec.msgpack.decode(task, type=Sample), frames, looker)
 
 
-def _classified(task: bytes, frames: FrameStore, settings: Settings) -> Outcome:
+def _classified(task: bytes, frames: Frames, settings: Settings) -> Outcome:
     from classify.worker import classified
 
-    return classified([msgspec.msgpack.decode(task, type=Found)], frames, load_model(settings.model))
+    return classified([msgspec.msgpack.decode(task, type=Found)], frames, open_face_classifier(settings).classifier)
 
 
 if __name__ == "__main__":

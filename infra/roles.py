@@ -10,78 +10,25 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
+from infra.joining import check_place
 from infra.log import log_to_stderr
-from infra.places import Places, database_url
+from infra.places import Places
+from infra.post import Outfit, Post
 from infra.settings import Settings, load_settings
-from infra.system.claim import shared_alone
 from infra.system.workers import LISTENING, RUN, Role, worker_names
-from storage.bus import Bus
+from storage.bus import Bus, BusError
 from storage.errors import MaskwatchError, UsageError
 from storage.files import make_folder
-from storage.frames import FrameStore, create_store
 from storage.pulse import Heartbeat, Pulse
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Where a worker stands.
-
-    Attributes:
-        name: of the worker.
-        settings: of the system.
-        places: of the system.
-        bus: connected.
-        pulse: stops at SIGTERM and SIGINT, and beats on the bus.
-        supervised: whether a supervisor has made everything ready.
-        listening: socket of the API.
-    """
-
-    name: str
-    settings: Settings
-    places: Places
-    bus: Bus
-    pulse: Pulse
-    supervised: bool
-    listening: socket.socket | None
-
-    @contextmanager
-    def frames(self) -> Iterator[FrameStore]:
-        """The frame store."""
-        if not self.supervised:
-            # Of the roles that start together, one makes it.
-            with shared_alone(self.places):
-                if not self.places.frames.exists():
-                    create_store(self.places.frames, self.settings.frames_mib)
-        with FrameStore(self.places.frames) as frames:
-            yield frames
-
-    @contextmanager
-    def database(self) -> Iterator["Engine"]:
-        """The database, with its tables."""
-        from storage.database.engine import migrate, open_engine
-
-        if not self.supervised:
-            make_folder(self.places.data, 0o700)
-        engine = open_engine(database_url(self.settings))
-        try:
-            if not self.supervised:
-                migrate(engine)
-            yield engine
-        finally:
-            engine.dispose()
 
 
 def work(role: Role, name: str, settings: Settings, listening: socket.socket | None = None) -> None:
@@ -96,7 +43,13 @@ def work(role: Role, name: str, settings: Settings, listening: socket.socket | N
     Raises:
         MaskwatchError: something that it needs is missing or gone.
     """
-    pulse = Pulse(lambda done, trouble: bus.beat(Heartbeat(name, os.getpid(), time.time(), done, trouble)))
+    outfit = Outfit()
+
+    def beat(done: int, trouble: str | None) -> None:
+        store = "" if outfit.frames is None else outfit.frames.store
+        bus.beat(Heartbeat(name, os.getpid(), time.time(), done, trouble, store, outfit.device))
+
+    pulse = Pulse(beat)
 
     def stop(_: int, __: FrameType | None) -> None:
         pulse.stop()
@@ -108,8 +61,13 @@ def work(role: Role, name: str, settings: Settings, listening: socket.socket | N
     bus = Bus(_redis_url(settings, places), prefix=settings.redis_prefix, partitions=settings.partitions)
     with closing(bus):
         bus.ping()
+        supervised = RUN in os.environ
+        if not supervised:
+            check_place(role, name, bus, pulse)
         log.info("started", pid=os.getpid())
-        _WORK[role](Post(name, settings, places, bus, pulse, RUN in os.environ, listening))
+        _WORK[role](Post(role, name, settings, places, bus, pulse, supervised, listening, outfit))
+        with suppress(BusError):
+            bus.leave(name)
     log.info("stopped")
 
 
@@ -126,19 +84,35 @@ def main() -> None:
 
 
 def _ingest(post: Post) -> None:
-    from ingest.worker import Options, run_cameras
-    from storage.database.sites import Sites
+    from dataclasses import replace
 
+    from infra.sites import system_sites
+    from ingest.answers import Grounds, run_answers
+    from ingest.worker import House, Options, run_cameras
+    from storage.asking import Asking
+    from storage.database.suitability import Views
+    from storage.networks import Networks
+
+    settings, media = post.settings, post.places.media
+    options = Options(
+        _run(),
+        media,
+        settings.live_backlog,
+        dwell_s=settings.camera_dwell_s,
+        min_face_px=settings.camera_min_face_px,
+        networks=Networks.parse(settings.camera_networks),
+        number=ingest_of(post.name, settings),
+        ingests=settings.ingests,
+    )
     with post.database() as engine, post.frames() as frames:
-        settings = post.settings
-        options = Options(
-            _run(),
-            post.places.media,
-            settings.live_backlog,
-            dwell_s=settings.camera_dwell_s,
-            min_face_px=settings.camera_min_face_px,
-        )
-        run_cameras(Sites(engine, post.places.media), post.bus, frames, post.pulse, options)
+        options = replace(options, views=Views(engine))
+        sites = system_sites(engine, settings)
+
+        def answer(house: House) -> None:
+            grounds = Grounds(sites, media, settings.camera_networks)
+            run_answers(Asking(post.bus), grounds, house.watched, house.still, post.pulse, house.people)
+
+        run_cameras(sites, post.bus, frames, post.pulse, options, answer)
 
 
 def _detect(post: Post) -> None:
@@ -151,13 +125,20 @@ def _detect(post: Post) -> None:
 
 
 def _classify(post: Post) -> None:
-    from classify.classifier import load_model
+    from classify.fair import FairPlan
     from classify.worker import run
+    from infra.models import open_face_classifier
     from infra.rescue import rescuer
 
+    settings = post.settings
     with post.frames() as frames:
-        classifier = load_model(post.settings.model)
-        run(post.bus.faces_queue(post.name), frames, classifier, post.pulse, rescuer("classify", post.pulse))
+        # Here, in the process that uses it: TensorFlow does not survive a fork.
+        opened = open_face_classifier(settings)
+        post.outfit.device = opened.device
+        log.info("classifier", name=opened.classifier.name, device=opened.device, why=opened.why)
+        plan = FairPlan(frames, backlog=settings.live_backlog, most=opened.most, gather_s=opened.gather_s)
+        queue = post.bus.faces_queue(post.name)
+        run(queue, frames, opened.classifier, post.pulse, rescuer("classify", post.pulse), plan)
 
 
 def _aggregate(post: Post) -> None:
@@ -207,6 +188,23 @@ def partition_of(name: str, settings: Settings) -> int:
         raise UsageError(
             f"aggregator {name!r}: its name ends with its partition's number, aggregate-0 to "
             f"aggregate-{settings.partitions - 1} (MASKWATCH_PARTITIONS)"
+        )
+    return int(number)
+
+
+def ingest_of(name: str, settings: Settings) -> int:
+    """The number of an ingest process of this name: by it, each of several has cameras of its own.
+
+    Raises:
+        UsageError: there are several, and it is none of them.
+    """
+    if settings.ingests == 1:
+        return 0
+    number = name.rpartition("-")[2]
+    if not number.isdecimal() or int(number) >= settings.ingests:
+        raise UsageError(
+            f"ingest process {name!r}: the names of several end with their numbers, ingest-0 to "
+            f"ingest-{settings.ingests - 1} (MASKWATCH_INGESTS)"
         )
     return int(number)
 

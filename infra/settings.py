@@ -3,9 +3,9 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from classify.classifier import SHIPPED_MODEL
@@ -13,9 +13,19 @@ from classify.quality import MIN_FACE_PX
 from detect.models import DETECTORS
 from ingest.pictures import MAX_PIXELS
 from storage.errors import UsageError
+from storage.networks import Networks
 
 PREFIX: Final = "MASKWATCH_"
 """Of the environment variables."""
+
+
+def _networks(text: str) -> str:
+    """The text, which names networks."""
+    try:
+        Networks.parse(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return text
 
 
 class Settings(BaseSettings):
@@ -89,6 +99,32 @@ class Settings(BaseSettings):
     live_backlog: Annotated[
         int, Field(ge=1, le=1000, description="Samples of a live camera that may wait; beyond, the oldest is shed.")
     ] = 10
+    camera_networks: Annotated[
+        str,
+        Field(
+            description=(
+                "Networks that cameras may be in, separated by commas: private (loopback, RFC 1918, 100.64.0.0/10, fc00::/7, "
+                "fe80::/10), any, or networks such as 192.0.2.0/24."
+            )
+        ),
+        AfterValidator(_networks),
+    ] = "private"
+    ingests: Annotated[int, Field(ge=1, le=64, description="Ingest processes; each camera belongs to one of them.")] = 1
+    frame_store: Annotated[
+        Literal["auto", "shared", "redis"],
+        Field(
+            description="Where pictures on their way are: shared (memory of this host), redis (any host), or auto: shared "
+            "where all workers are on one host."
+        ),
+    ] = "auto"
+    classify_backend: Annotated[
+        Literal["auto", "litert", "tensorflow"],
+        Field(description="What the classifier runs on; auto: tensorflow where it is installed and finds a GPU."),
+    ] = "auto"
+    secret_key: Annotated[
+        SecretStr | None,
+        Field(description="Key that camera passwords are encrypted with; made and kept in the data folder if not set."),
+    ] = None
 
 
 def load_settings(**options: object) -> Settings:

@@ -15,11 +15,11 @@ from typing import Final, Self
 import msgspec
 from sqlalchemy import select
 
-from classify.classifier import load_model
-from classify.desk import Memory
+from classify.memory import Memory
 from classify.ordering import is_over
 from detect.models import detector_model
 from infra.footage import Analysis, Made, Progress, Spent, footage_report
+from infra.models import open_face_classifier
 from infra.places import Places, database_url
 from infra.recorder import Recorder
 from infra.settings import Settings
@@ -32,7 +32,7 @@ from storage.database.engine import open_engine, reading
 from storage.database.models import CameraStateRow
 from storage.database.recorded import recorded
 from storage.errors import MaskwatchError, SetupError, StorageError
-from storage.frames import FrameStore
+from storage.frame_access import FrameAccess, Frames
 from storage.messages import NS_PER_S, nanoseconds, seconds
 from storage.pulse import Pulse
 from storage.report import ModelInfo
@@ -65,7 +65,7 @@ class Workers:
         self._settings = settings
         self._stack = ExitStack()
         self._videos = 0
-        classifier = load_model(settings.model)
+        classifier = open_face_classifier(settings).classifier
         model = ModelInfo(classifier.name, classifier.sha256, classifier.backend)
         self._made = Made(settings, model, detector_model(settings.detector).name)
 
@@ -127,7 +127,7 @@ class Workers:
     def _attempt(self, path: Path, camera: str, attempt: int, progress: Progress | None) -> tuple[FootageSummary, int]:
         """Send all of the footage as an epoch of its own, and wait until it is written down."""
         # Opened for each attempt: with Redis the frame store is made anew.
-        with Footage(path) as footage, FrameStore(self._places.frames) as frames:
+        with Footage(path) as footage, self._frames() as frames:
             feed = _Feed(footage, camera, attempt, self._settings, self._bus, frames)
             watch = _Watch(self._bus)
             feed.start()
@@ -145,6 +145,10 @@ class Workers:
                 f"the sample at {seconds(at_ns):.3f} s was set aside: {reason}" for at_ns, reason in memory.set_aside
             ]
             return footage.summary, feed.samples
+
+    def _frames(self) -> FrameAccess:
+        settings = self._settings
+        return FrameAccess(self._bus, self._places.frames, settings.frames_mib, settings.frame_store)
 
     def _left(self, camera: str) -> int:
         """How many results wait for the aggregator; -1 where Redis is gone: what comes of that, the watch decides."""
@@ -198,9 +202,7 @@ class _Watch:
 class _Feed:
     """Reads footage in a thread and sends its samples."""
 
-    def __init__(
-        self, footage: Footage, camera: str, epoch: int, settings: Settings, bus: Bus, frames: FrameStore
-    ) -> None:
+    def __init__(self, footage: Footage, camera: str, epoch: int, settings: Settings, bus: Bus, frames: Frames) -> None:
         self._footage, self._settings = footage, settings
         self._pulse = Pulse()
         self._emitter = Emitter(

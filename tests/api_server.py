@@ -25,6 +25,7 @@ from storage.database.ledger import Batch, Ledger
 from storage.database.reports import Reports
 from storage.database.sites import Sites
 from storage.messages import NS_PER_S, Event, Track
+from storage.networks import Networks
 from storage.pulse import Heartbeat, Pulse
 from storage.status import CameraStatus
 from storage.words import Label, UnknownReason
@@ -141,7 +142,7 @@ def _running(folder: Path, redis: str, migrated: Path) -> Iterator[Api]:
     ledger.acquire("bus", time.time_ns())
     context = ApiContext(
         engine=engine,
-        sites=Sites(engine, folder / "media"),
+        sites=Sites(engine, folder / "media", networks=Networks.parse("private")),
         reports=Reports(engine),
         bus=bus,
         snapshots=folder / "snapshots",

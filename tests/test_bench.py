@@ -112,7 +112,6 @@ def test_the_machine_is_described_without_naming_it() -> None:
     ("arguments", "said"),
     [
         (["speed"], "no benchmark is called 'speed': choose one of kernels, pipeline, classifier"),
-        (["cameras"], "not there yet"),
         (["api"], "not there yet"),
         (["kernels", "--seconds", "2"], "5 to 80 s"),
         (["pipeline", "--seconds", "10"], "20 to 80 s"),

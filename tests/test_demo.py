@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from classify.classifier import SHIPPED_MODEL
@@ -34,7 +35,11 @@ def measured(clip: tuple[Path, Truth], folder: Path, model: Path = SHIPPED_MODEL
 def test_people_are_found_once_with_their_labels_and_nothing_is_invented(
     clip: tuple[Path, Truth], tmp_path: Path
 ) -> None:
-    assert measured(clip, tmp_path) == TruthScore(tracks=4, right=4, missed=0, invented_events=0, counted_twice=0)
+    found = measured(clip, tmp_path)
+    assert found.fragments <= 1
+    assert msgspec.structs.replace(found, fragments=0) == TruthScore(
+        tracks=4, right=4, missed=0, invented_events=0, counted_twice=0, id_switches=0
+    )
 
 
 def test_with_a_broken_classifier_the_figure_falls(clip: tuple[Path, Truth], tmp_path: Path) -> None:

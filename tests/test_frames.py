@@ -459,7 +459,7 @@ def test_a_store_that_is_missing_damaged_or_something_else_is_said_in_one_senten
         FrameStore(path)
     with path.open("r+b") as file:
         file.seek(8)
-        file.write(b"\2")
+        file.write(b"\3")
     with pytest.raises(SetupError, match="another version"):
         read_head(path)
     with pytest.raises(SetupError, match="cannot use the frame store"):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from infra.demo.clips import write_clip
-from infra.demo.live import Shown, closing_engine, demo_settings, found, set_up
+from infra.demo.live import OVER_S, Shown, closing_engine, demo_settings, found, set_up
 from infra.demo.script import small_clip
 from infra.demo.truth import Truth
 from infra.settings import Settings, load_settings
@@ -80,7 +80,7 @@ def live(clip: tuple[Path, Truth], tmp_path: Path) -> Iterator[Live]:
 
 def in_the_end(live: Live) -> Shown:
     """What is known once the clip has played and everybody is gone."""
-    live.until(lambda: live.played_s() > CLIP_S + 9.5)
+    live.until(lambda: live.played_s() > CLIP_S + OVER_S + 0.5)
     return live.found()
 
 

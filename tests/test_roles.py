@@ -17,7 +17,7 @@ from infra.system.claim import remove_shared, shared_alone
 from infra.system.workers import Role, worker_commands, worker_environment, worker_names
 from storage.bus import Bus
 from storage.errors import SetupError, UsageError
-from storage.frames import create_store
+from storage.frames import FrameStore, create_store
 from tests.test_supervisor import until
 
 MASKWATCH = str(Path(sys.executable).parent / "maskwatch")
@@ -122,10 +122,15 @@ def test_a_role_served_alone_beats_and_stops_when_asked(role: str, redis: str, t
         with subprocess.Popen(
             [MASKWATCH, "serve", role], env=environment, stderr=subprocess.PIPE, text=True
         ) as process:
-            until(lambda: f"{role}-0" in bus.heartbeats() or process.poll() is not None)
+            until(lambda: any(name.startswith(f"{role}-") for name in bus.heartbeats()) or process.poll() is not None)
+            [beat] = bus.heartbeats().values()
             process.send_signal(signal.SIGTERM)
             _, told = process.communicate(timeout=10)
         assert process.returncode == 0, told
+        assert beat.device == ("litert on cpu" if role == "classify" else None)
+        with FrameStore(places.frames) as frames:
+            assert beat.store == frames.identity
+        assert bus.heartbeats() == {}, "who ends in order says so"
         assert [json.loads(line)["event"] for line in told.splitlines()][-1] == "stopped"
     finally:
         bus.close()
@@ -146,7 +151,7 @@ def test_roles_that_start_together_make_one_frame_store(redis: str) -> None:
     try:
         until(
             lambda: (
-                {f"{role}-0" for role in roles} <= bus.heartbeats().keys()
+                set(roles) <= {name.partition("-")[0] for name in bus.heartbeats()}
                 or any(process.poll() is not None for process in processes)
             )
         )

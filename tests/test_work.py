@@ -396,3 +396,50 @@ def test_many_workers_share_a_queue_and_each_entry_is_given_once(redis: str, bus
         workers = [pool.submit(work, f"worker-{number}") for number in range(4)]
         send(bus, samples // 2, first=samples // 2)
         assert sorted(seq for worker in workers for seq in worker.result()) == list(range(samples))
+
+
+def test_what_is_handed_back_goes_to_who_comes_next_and_counts_its_hops(bus: Bus, raw: Any) -> None:
+    send(bus, 2)
+    blind, other = bus.frames_queue("blind"), bus.frames_queue("other")
+    for hops in range(3):
+        tasks = blind.take(9, 0)
+        assert [(task.hops, task.redelivered) for task in tasks] == [(hops, False), (hops, False)]
+        blind.hand_back(tasks)
+    tasks = other.take(9, 0)
+    assert [(task.body, task.hops) for task in tasks] == [(sample(0), 3), (sample(1), 3)]
+    other.hand_back(tasks[:1], hop=False)
+    assert [task.hops for task in other.take(9, 0)] == [3]
+    assert raw.xlen(STREAM) == 2
+    assert bus.shed_oldest("c1") is None, "both are in somebody's hand"
+    blind.hand_back([])
+
+
+def test_what_is_handed_back_can_still_be_shed(bus: Bus) -> None:
+    send(bus, 1)
+    queue = bus.frames_queue("blind")
+    queue.hand_back(queue.take(1, 0))
+    assert bus.shed_oldest("c1") == sample(0)
+
+
+def test_what_somebody_took_over_is_not_handed_back_by_who_had_it(bus: Bus, raw: Any) -> None:
+    send(bus, 1)
+    slow, heir = bus.frames_queue("slow"), bus.frames_queue("heir", claim_idle_s=0.01)
+    tasks = slow.take(1, 0)
+    taken = redelivered(heir)
+    slow.hand_back(tasks)
+    assert raw.xlen(STREAM) == 1
+    assert heir.take(1, 0) == []
+    heir.done([taken])
+    assert raw.xlen(STREAM) == 0
+
+
+def test_deaths_stay_known_when_a_task_is_handed_back(bus: Bus) -> None:
+    send(bus, 1)
+    for number in range(3):
+        queue = bus.frames_queue(f"w{number}", claim_idle_s=0.01)
+        task = redelivered(queue) if number else queue.take(1, 0)[0]
+        deaths = queue.deaths(task)
+    assert deaths == 2
+    queue.hand_back([task])
+    again = bus.frames_queue("last").take(1, 0)
+    assert bus.frames_queue("last").deaths(again[0]) == 2

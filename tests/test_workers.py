@@ -3,10 +3,11 @@
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -21,8 +22,12 @@ from infra.through_workers import Workers
 from storage.bus import Bus
 from storage.report import Report, Timing, to_json
 from storage.snapshots import SnapshotFolder
+from tests.test_scale_out import Host, at_work, short_folder, until
 
 KILLS = 50
+
+MANY_CORES = 4
+"""Decoding, two workers that look and one that classifies."""
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +158,47 @@ def test_a_sample_that_ends_its_worker_each_time_is_set_aside_alone(
 
     assert without(report) == without(undisturbed)
     assert [track.label for track in report.tracks] == [track.label for track in undisturbed.tracks]
+
+
+@pytest.mark.parametrize(
+    "kind", ["redis", pytest.param("auto", marks=pytest.mark.slow), pytest.param("packed", marks=pytest.mark.slow)]
+)
+def test_footage_without_shared_memory_gives_the_same_report_byte_for_byte(
+    kind: str,
+    clip: Path,
+    undisturbed: Report,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if kind == "packed":
+        # As for a Redis that is reached over a network.
+        (tmp_path / "sitecustomize.py").write_text("import storage.link\nstorage.link.is_near = lambda url: False\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setattr("storage.link.is_near", lambda _: False)
+    settings = load_settings(frame_store="auto" if kind == "auto" else "redis")
+    with short_folder() as folder, Workers(settings) as workers, ExitStack() as stack:
+        bus = stack.enter_context(closing(Bus(workers.system.redis_url)))
+        strangers: list[subprocess.Popen[bytes]] = []
+        if kind == "auto":
+            host = Host(workers.system.redis_url, folder / "far")
+            strangers = [stack.enter_context(host.serve(role)) for role in ("detect", "classify")]
+            for process in strangers:
+                until(at_work(bus, process))
+        report = workers.analyze(clip, SnapshotFolder(tmp_path / "snapshots")).report
+        done = {beat.pid: beat.done for beat in bus.heartbeats().values()}
+        assert bus.remote_frames(64).used_bytes == 0, "nothing is left in Redis"
+    assert told(report) == told(undisturbed)
+    assert all(done[process.pid] > 0 for process in strangers)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif((os.cpu_count() or 1) < MANY_CORES, reason=f"takes {MANY_CORES} cores to see")
+def test_a_second_detect_worker_on_another_host_makes_it_faster(clip: Path, tmp_path: Path) -> None:
+    with short_folder() as folder, Workers(load_settings(threads=1)) as workers, ExitStack() as stack:
+        bus = stack.enter_context(closing(Bus(workers.system.redis_url)))
+        workers.analyze(clip, SnapshotFolder(tmp_path))
+        alone = workers.analyze(clip, SnapshotFolder(tmp_path)).report.timing.wall_s
+        host = Host(workers.system.redis_url, folder / "far", MASKWATCH_THREADS="1")
+        until(at_work(bus, stack.enter_context(host.serve("detect"))))
+        together = workers.analyze(clip, SnapshotFolder(tmp_path)).report.timing.wall_s
+    assert together < 0.9 * alone, (together, alone)

@@ -68,7 +68,7 @@ def quiet_clip(seconds: float) -> DemoClip:
     # The first enter a moment after the start and the last leave a moment before the end.
     visit_s = ACTIVITY * seconds + 0.8
     visit = small_clip(1920, 1080, visit_s, max(1, round(visit_s / _A_PERSON_S)))
-    walkers = tuple(_later(walker, round((seconds - visit_s) / 2, 1)) for walker in visit.walkers)
+    walkers = tuple(later(walker, round((seconds - visit_s) / 2, 1)) for walker in visit.walkers)
     return replace(visit, duration_s=seconds, walkers=walkers)
 
 
@@ -81,7 +81,8 @@ def activity(clip: DemoClip) -> float:
     return busy_s / clip.duration_s
 
 
-def _later(walker: Walker, by_s: float) -> Walker:
+def later(walker: Walker, by_s: float) -> Walker:
+    """The same person on the same way, so many seconds later."""
     path = tuple(Waypoint(round(point.at_s + by_s, 3), point.x_m, point.z_m) for point in walker.path)
     stages = tuple(Stage(round(stage.from_s + by_s, 3), stage.wearing) for stage in walker.stages)
     return replace(walker, path=path, stages=stages)

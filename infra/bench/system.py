@@ -1,7 +1,6 @@
 """The running system with the demo's two cameras: how soon it looks, what it takes, how soon a killed worker is back."""
 
 import os
-import re
 import signal
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from infra.bench.memory import mapped, together_mib
+from infra.bench.processes import cpu_s, memory_mib
 from infra.bench.report import Measurement, figure
 from infra.demo.live import closing_engine, demo_settings, found, set_up
 from infra.demo.prepared import prepared_clips
@@ -30,9 +29,6 @@ SECONDS: Final = 50.0
 
 SETTLED_S: Final = 20.0
 """Memory is measured with people in view, once everything has warmed up."""
-
-FRAMES: Final = "frames"
-"""The frame store, among those that take memory."""
 
 LIMIT_S: Final = 60.0
 KILLED: Final = (Role.INGEST, Role.DETECT, Role.CLASSIFY, Role.AGGREGATE, Role.API)
@@ -56,15 +52,15 @@ def run_system(settings: Settings, folder: Path, progress: Progress) -> list[Mea
     with System(own, port=0, say=lambda _: None) as system:
         _wait(system, lambda: _looked(own) == len(truths))
         first_s = time.monotonic() - started_s
-        cpu_s, measured = _cpu_s(system), time.monotonic()
+        spent_s, measured = _cpu_s(system), time.monotonic()
         memory: dict[str, float] = {}
         while (played_s := time.monotonic() - started_s - first_s) < SECONDS:
             system.check()
             progress(played_s, SECONDS + LIMIT_S / 4)
             if not memory and played_s > SETTLED_S:
-                memory = _memory(system)
+                memory = memory_mib(_pids(system), system.places.frames)
             time.sleep(TURN_S)
-        cores = (_cpu_s(system) - cpu_s) / (time.monotonic() - measured)
+        cores = (_cpu_s(system) - spent_s) / (time.monotonic() - measured)
         truth = added([one.matching.score for one in found(own, truths)])
         lost = _lost(own)
         with closing(Bus(system.redis_url, prefix=own.redis_prefix)) as bus:
@@ -126,23 +122,6 @@ def _pids(system: System) -> dict[str, int]:
     return {SUPERVISOR: os.getpid(), **system.pids()}
 
 
-def _memory(system: System) -> dict[str, float]:
-    """What the system takes from the machine, in MiB, by role; the frame store is reserved as a whole."""
-    frames = system.places.frames
-    memory: dict[str, float] = {}
-    for name, mib in together_mib({name: mapped(pid) for name, pid in _pids(system).items()}, str(frames)).items():
-        # Workers are called by role and number.
-        part = re.sub(r"-\d+$", "", name)
-        memory[part] = memory.get(part, 0.0) + mib
-    memory[FRAMES] = frames.stat().st_size / 2**20
-    return memory
-
-
 def _cpu_s(system: System) -> float:
     """Processor time of all processes so far; one that was replaced is missing."""
-    ticks = 0
-    for pid in _pids(system).values():
-        # The name, in brackets, may hold anything.
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(cpu_s(_pids(system)).values())

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from infra.places import Places
 from infra.settings import PREFIX, Settings
 
@@ -50,8 +52,8 @@ class WorkerCommand:
 
 
 def worker_names(settings: Settings, roles: Iterable[Role] = Role) -> list[tuple[str, Role]]:
-    """The workers of these roles: an aggregator for each partition, one of every other role."""
-    count = {Role.AGGREGATE: settings.partitions}
+    """The workers of these roles: an aggregator for each partition, ingest processes as set, one of every other role."""
+    count = {Role.AGGREGATE: settings.partitions, Role.INGEST: settings.ingests}
     return [(f"{role}-{number}", role) for role in roles for number in range(count.get(role, 1))]
 
 
@@ -75,7 +77,12 @@ def worker_environment(settings: Settings, places: Places, redis_url: str, run: 
     environment = {name: value for name, value in os.environ.items() if name.upper() not in names}
     for name, value in values.items():
         if value is not None:
-            text = str(value.absolute()) if isinstance(value, Path) else str(value)
-            environment[f"{PREFIX}{name}".upper()] = text
+            environment[f"{PREFIX}{name}".upper()] = _spelled(value)
     # A crash inside a native library leaves its stack in the log.
     return SPARING | environment | {RUN: run, "PYTHONFAULTHANDLER": "1"}
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value.absolute()) if isinstance(value, Path) else str(value)

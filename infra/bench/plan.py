@@ -1,0 +1,38 @@
+"""What `bench cameras` is to measure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from storage.errors import UsageError
+
+SHORTEST_S, LONGEST_S = 20.0, 86_400.0
+MOST_CAMERAS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        cameras: how many.
+        seconds: for how long, once warm.
+        activity: share of the time in which people are in the picture of a camera.
+        plot: a file for the curves of memory, open files and queues; None draws none.
+    """
+
+    cameras: int = 4
+    seconds: float = 60.0
+    activity: float = 0.1
+    plot: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what can't be measured.
+
+        Raises:
+            UsageError: a number is out of range.
+        """
+        if not 1 <= self.cameras <= MOST_CAMERAS:
+            raise UsageError(f"--cameras {self.cameras}: this benchmark takes 1 to {MOST_CAMERAS}")
+        if not SHORTEST_S <= self.seconds <= LONGEST_S:
+            raise UsageError(f"--seconds {self.seconds:g}: this benchmark takes {SHORTEST_S:g} to {LONGEST_S:g} s")

@@ -1,0 +1,88 @@
+"""A building's cameras for minutes on end: nothing is lost, everybody is found once, events come soon, nothing grows.
+
+`make proof` runs all of it at full length on a machine that does nothing else.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.bench.camera_clips import camera_loops
+from infra.bench.camera_system import CameraSystem
+from infra.bench.cameras import DWELL_S, WARM_S, Outcome, measured, percentile
+from infra.bench.trend import HOUR_S, trend
+from infra.scoring import added
+from infra.settings import load_settings
+
+PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
+
+CAMERAS, MINUTES = (6, 5.0) if PROOF else (3, 0.75)
+SOAK_MINUTES = 30.0 if PROOF else 1.0
+ACTIVITY = 0.1 if PROOF else 0.3
+"""Short runs need people more often to see any."""
+
+LATENCY_S = 1.0 if PROOF else 3.0
+"""Other tests may share the processor."""
+
+GROWTH_MIB, GROWTH_FILES = (16.0, 4.0) if PROOF else (48.0, 16.0)
+"""By how much all processes together may have grown: what a library fills up late, once."""
+
+SAMPLES_S = 5.0
+
+pytestmark = pytest.mark.slow
+
+
+def watched(folder: Path, cameras: int, minutes: float) -> Outcome:
+    loops = camera_loops(folder, ACTIVITY)
+    with CameraSystem(load_settings(), folder, loops, cameras) as live:
+        live.come_up()
+        live.go_on(WARM_S)
+        outcome = measured(live, 60 * minutes, lambda *_: None)
+        assert live.said == []
+        return outcome
+
+
+@pytest.fixture(scope="module")
+def soak(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Four cameras, for long."""
+    return watched(tmp_path_factory.mktemp("soak"), 4, SOAK_MINUTES)
+
+
+def allowed_drops(cameras: int, minutes: float) -> int:
+    return 0 if PROOF else round(0.02 * SAMPLES_S * 60 * minutes * cameras)
+
+
+def test_every_passage_of_many_cameras_is_found_once_and_no_sample_is_dropped(tmp_path: Path) -> None:
+    outcome = watched(tmp_path, CAMERAS, MINUTES)
+    score = added([one.matching.score for one in outcome.found])
+    assert score.tracks >= CAMERAS * MINUTES
+    assert (score.missed, score.counted_twice, score.invented_events) == (0, 0, 0)
+    assert outcome.dropped <= allowed_drops(CAMERAS, MINUTES), outcome.drops
+    # Each camera's people, all at once, for a second or two.
+    assert max(outcome.queues.values()) <= 10 * CAMERAS, outcome.queues
+
+
+def test_an_event_is_in_the_api_soon_after_the_dwell_time(soak: Outcome) -> None:
+    late = [one.visible_s - one.started_s - DWELL_S for one in soak.visible]
+    assert len(late) >= 4
+    assert min(late) > -0.05, "not before its time"
+    assert percentile(late, 95) <= LATENCY_S, late
+
+
+def test_memory_open_files_and_queues_stay_as_they_are(soak: Outcome) -> None:
+    grown = trend(soak.readings)
+    hours = soak.readings[-1].at_s / HOUR_S
+    assert hours > 0.9 * SOAK_MINUTES / 60
+    assert grown.memory_mib * hours <= GROWTH_MIB, grown
+    assert grown.files * hours <= GROWTH_FILES, grown
+    half = len(soak.readings) // 2
+    for name in soak.queues:
+        # Queues grow while people are there, and are empty in between, to the end.
+        assert min(one.queues.get(name, 0) for one in soak.readings[half:]) <= 4, name
+
+
+def test_a_long_run_finds_everybody_once(soak: Outcome) -> None:
+    score = added([one.matching.score for one in soak.found])
+    assert (score.missed, score.counted_twice, score.invented_events) == (0, 0, 0)
+    assert soak.dropped <= allowed_drops(4, SOAK_MINUTES), soak.drops
