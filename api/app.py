@@ -10,7 +10,7 @@ from api.asking import nothing_unknown
 from api.context import ApiContext
 from api.guards import Guards
 from api.problems import MEDIA_TYPE, Problem, handle_problems
-from api.routes import camera_lists, cameras, credentials, facts, health, sites, statistics, suitability
+from api.routes import camera_lists, cameras, credentials, facts, health, metrics, sites, statistics, suitability
 
 __all__ = ["ApiContext", "create_app"]
 
@@ -43,6 +43,7 @@ def create_app(context: ApiContext) -> FastAPI:
     app.include_router(routes)
     reference.attach(app)
     page.attach(app)
+    metrics.attach(app)
     handle_problems(app)
     app.add_middleware(Guards)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

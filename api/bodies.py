@@ -127,10 +127,11 @@ class CameraIn(_Body):
     building_id: Named
     zone_id: Named | None = None
     url: Url = Field(
+        repr=False,
         description="rtsp, rtsps, http, https, /dev/video0, or `file:` for a video or folder under the media root.",
         examples=["rtsp://user:password@10.0.0.5/1"],
     )
-    substream_url: Url | None = Field(None, description="Of a smaller picture of the same view.")
+    substream_url: Url | None = Field(None, description="Of a smaller picture of the same view.", repr=False)
     enabled: bool = True
     counts: bool = True
     analyze_fps: Fps = 5.0
@@ -161,8 +162,8 @@ class CameraPatch(_Change):
     name: str = ""
     building_id: Named = ""
     zone_id: Named | None = None
-    url: Url = ""
-    substream_url: Url | None = None
+    url: Url = Field("", repr=False)
+    substream_url: Url | None = Field(None, repr=False)
     enabled: bool = True
     counts: bool = True
     analyze_fps: Fps = 5.0
@@ -191,8 +192,8 @@ class ListedCamera(_Change):
     name: str
     building: str = Field("", description="Identifier or name.")
     zone: str | None = Field(None, description="Likewise.")
-    url: Url = ""
-    substream_url: Url | None = None
+    url: Url = Field("", repr=False)
+    substream_url: Url | None = Field(None, repr=False)
     transport: records.Transport = "tcp"
     credential: str | None = None
     analyze_fps: Fps = 5.0

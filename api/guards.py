@@ -5,7 +5,6 @@ another site in a browser on it. `Host` must name the loopback (DNS rebinding), 
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.headers import ALWAYS, NOT_KEPT, is_loopback, named_host
 from api.problems import ProblemError, problem, unexpected
 
 MOST_BODY_BYTES: Final = 1024 * 1024
@@ -24,15 +24,7 @@ BODY_LIMIT_S: Final = 10.0
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Content security policy: nothing that the API says is ever run or shown as a page."""
 
-_ALWAYS: Final[Mapping[str, str]] = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
-_UNLESS_SET: Final[Mapping[str, str]] = {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
+_UNLESS_SET: Final[Mapping[str, str]] = {"Content-Security-Policy": API_POLICY, **NOT_KEPT}
 
 
 class Guards:
@@ -52,7 +44,7 @@ class Guards:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                headers.update(_ALWAYS)
+                headers.update(ALWAYS)
                 for name, value in _UNLESS_SET.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -76,7 +68,7 @@ class Guards:
 def _check_origin(scope: Scope) -> None:
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    if not _is_loopback(host):
+    if not is_loopback(named_host(host)):
         raise ProblemError(
             421, "host-not-allowed", "only http://localhost and http://127.0.0.1 are served, until there are accounts"
         )
@@ -85,14 +77,6 @@ def _check_origin(scope: Scope) -> None:
     origin = headers.get("origin")
     if (origin is not None and urlsplit(origin).netloc != host) or headers.get("sec-fetch-site") == "cross-site":
         raise ProblemError(403, "cross-site", "changes are made from this address's own pages, or without a browser")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name.rstrip(".") == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:

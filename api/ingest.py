@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -12,31 +13,23 @@ from api.context import ApiContext
 from api.problems import ProblemError
 from storage.asking import NoAnswerError
 from storage.bus import BusError
-from storage.probing import COVERED, PROBE, PROBE_LIMIT_S, CameraAsked, Probe, Still, still_of
-from storage.status import StateReason
-
-QUICK_S: Final = 4.0
-"""A camera that is being registered is waited for this long; one that takes longer is checked by itself."""
+from storage.probing import COVERED, PROBE, PROBE_LIMIT_S, CameraAsked, Probe, Still, at_once, still_of
 
 STILL_S: Final = 3.0
 LIST_S: Final = 60.0
-LIST_AT_ONCE: Final = 4
-"""As many as one ingest process takes at a time."""
 
 _askers = threading.BoundedSemaphore(12)
-"""Requests that wait: threads are left for those that don't."""
+"""Requests that wait: threads are left for those that don't. A list has threads of its own."""
 
 _lists = threading.BoundedSemaphore(1)
 
 
-def check_soon(context: ApiContext, camera_id: str) -> Probe | None:
-    """Whether a camera can be reached; None where that is not found out soon."""
+def check_new(context: ApiContext, camera_id: str) -> Probe | None:
+    """Whether a camera that was registered can be reached, after 10 s at most; None where nobody can tell."""
     try:
-        found = _checked(context, camera_id, QUICK_S, still=False)
+        return _checked(context, camera_id, PROBE_LIMIT_S, still=False)
     except (NoAnswerError, BusError):
         return None
-    # Our time was up, not the camera's.
-    return None if found.reason is StateReason.TIMEOUT else found
 
 
 def check(context: ApiContext, camera_id: str, *, still: bool = False) -> Probe:
@@ -60,13 +53,15 @@ def check_list(context: ApiContext, cameras: Sequence[str]) -> dict[str, Probe]:
         until_s = time.monotonic() + LIST_S
 
         def one(camera_id: str) -> Probe | None:
-            left_s = min(PROBE_LIMIT_S, until_s - time.monotonic())
+            if until_s - time.monotonic() < PROBE_LIMIT_S:
+                # Given less time than others, one would be said not to answer.
+                return None
             try:
-                return _checked(context, camera_id, left_s, still=False) if left_s > 1 else None
+                return _probed(context, camera_id, PROBE_LIMIT_S, still=False)
             except (NoAnswerError, BusError):
                 return None
 
-        with ThreadPoolExecutor(LIST_AT_ONCE) as pool:
+        with ThreadPoolExecutor(at_once()) as pool:
             found = zip(cameras, pool.map(one, cameras), strict=True)
             return {name: probe for name, probe in found if probe is not None}
     finally:
@@ -124,14 +119,26 @@ def unreachable(found: Probe) -> ProblemError:
 
 
 def _checked(context: ApiContext, camera_id: str, limit_s: float, *, still: bool) -> Probe:
+    with _place():
+        return _probed(context, camera_id, limit_s, still=still)
+
+
+def _probed(context: ApiContext, camera_id: str, limit_s: float, *, still: bool) -> Probe:
     body = msgspec.msgpack.encode(CameraAsked(camera_id, still))
-    return msgspec.msgpack.decode(_asked(context, PROBE, body, limit_s), type=Probe)
+    return msgspec.msgpack.decode(context.asking.ask(PROBE, body, limit_s), type=Probe)
 
 
 def _asked(context: ApiContext, kind: str, body: bytes, limit_s: float) -> bytes:
+    with _place():
+        return context.asking.ask(kind, body, limit_s)
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """One of those that may wait."""
     if not _askers.acquire(blocking=False):
         raise NoAnswerError("too many wait for the ingest process already: try again in a moment")
     try:
-        return context.asking.ask(kind, body, limit_s)
+        yield
     finally:
         _askers.release()

@@ -1,11 +1,13 @@
 """Versions of what can be changed: `ETag` in answers, `If-Match` in requests (RFC 9110, 13.1.1)."""
 
 import re
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Final, Protocol, TypeVar
 
 from fastapi import Depends, Header, Response
 
 from api.problems import ProblemError
+from storage.database.changes import ChangedError
 
 _TAG: Final = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 
@@ -23,6 +25,39 @@ def _version(
 
 IfMatch = Annotated[int | None, Depends(_version)]
 """The version that a change is meant for; None: whatever it is."""
+
+
+class Versioned(Protocol):
+    """What has a version."""
+
+    @property
+    def version(self) -> int:
+        """It grows with every change."""
+
+
+T = TypeVar("T", bound=Versioned)
+
+
+def merged(read: Callable[[], T], change: Callable[[T, int | None], T], version: int | None, *, merges: bool) -> T:
+    """Change what was read; where a part of it is merged into what was there, nothing may come between.
+
+    Args:
+        read: gives what is there.
+        change: changes it, given what was read and the version that it must still have.
+        version: that the caller has read; None: whatever it is.
+        merges: whether something is merged.
+
+    Raises:
+        ChangedError: it has another version; without `version`, it was changed twice in that moment.
+    """
+    if version is not None or not merges:
+        return change(read(), version)
+    found = read()
+    try:
+        return change(found, found.version)
+    except ChangedError:
+        found = read()
+        return change(found, found.version)
 
 
 def tag(response: Response, version: int) -> None:

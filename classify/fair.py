@@ -24,6 +24,9 @@ MOST_FACES: Final = 32
 PATIENCE_S: Final = 0.5
 """What has not been at hand for so long is not given up yet: after a pause there is more to do, and soon done."""
 
+CALM_S: Final = 10.0
+"""Where nothing was shed for so long, shedding is over."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -87,7 +90,7 @@ def overdue(waiting: Sequence[tuple[str, bool]], keep: int) -> list[int]:
 
 
 class FairPlan:
-    """The `storage.shift.Plan` of `classify`."""
+    """The `storage.bench.Plan` of `classify`."""
 
     def __init__(self, frames: Frames, *, backlog: int, most: int = MOST_FACES, gather_s: float = 0.0) -> None:
         """Make one.
@@ -102,6 +105,7 @@ class FairPlan:
         self._frames, self._backlog, self._most, self._gather_s = frames, backlog, most, gather_s
         self._credit: dict[str, int] = {}
         self._since_s: dict[tuple[str, int, int], float] = {}
+        self._shed, self._shed_s = 0, 0.0
 
     def choose(self, waiting: Sequence[Found]) -> list[int]:
         chosen, self._credit = fair_batch([_waiting(found) for found in waiting], self._credit, self._most)
@@ -112,15 +116,19 @@ class FairPlan:
 
     def overdue(self, waiting: Sequence[Found]) -> list[int]:
         now_s = time.monotonic()
+        if self._shed and now_s - self._shed_s > CALM_S:
+            log.warning("all faces are classified again", shed=self._shed)
+            self._shed = 0
         self._since_s = {key: self._since_s.get(key, now_s) for key in map(_key, waiting)}
         places = overdue([(found.sample.camera, found.sample.frame.live) for found in waiting], self._backlog)
         return [place for place in places if now_s - self._since_s[_key(waiting[place])] > PATIENCE_S]
 
     def lose(self, tasks: Sequence[Found]) -> tuple[Message, ...]:
         samples = [found.sample for found in tasks]
-        log.warning(
-            "more faces than can be classified: samples shed", cameras=sorted({each.camera for each in samples})
-        )
+        if not self._shed:
+            cameras = sorted({each.camera for each in samples})
+            log.warning("more faces than can be classified: samples are shed", cameras=cameras)
+        self._shed, self._shed_s = self._shed + len(samples), time.monotonic()
         return tuple(Lost(each.camera, each.epoch, each.seq, each.seq, each.at_ns) for each in samples)
 
     def release(self, tasks: Sequence[Found]) -> None:

@@ -22,7 +22,9 @@ class CameraState(msgspec.Struct):
     Attributes:
         begun: the present epoch, or None before the first.
         next_seq: number of the sample that is due.
-        waiting: samples beyond a gap, by number; None for those that were shed.
+        waiting: samples beyond a gap, by number; None for those that were shed, as an earlier version wrote them.
+        gone: numbers of those that were shed beyond a gap, first and last of each stretch, in order. What waits within
+            one came before it was said to be shed.
         end_seq: number of all samples of the epoch, once its end is known.
         turn_seq: likewise, once it is known that another epoch goes on from it: whoever is in view stays.
         later: messages of later epochs, as they came.
@@ -34,6 +36,7 @@ class CameraState(msgspec.Struct):
     begun: Begin | None = None
     next_seq: int = 0
     waiting: dict[int, Result | None] = msgspec.field(default_factory=dict)
+    gone: list[tuple[int, int]] = msgspec.field(default_factory=list)
     end_seq: int | None = None
     turn_seq: int | None = None
     later: list[Message] = msgspec.field(default_factory=list)
@@ -151,7 +154,8 @@ def _take(state: CameraState, message: Message, taken: Taken) -> None:
         _take_later(state, message, taken)
     elif isinstance(message, Result):
         known = message.seq in state.waiting
-        if message.seq < state.next_seq or (known and state.waiting[message.seq] is None):
+        shed = state.waiting[message.seq] is None if known else _shed_upto(state, message.seq) is not None
+        if message.seq < state.next_seq or shed:
             _drop(message, taken)
         elif not known:
             # Of one that waits already, this is a second copy: both name the same pixels, which are still needed.
@@ -166,15 +170,24 @@ def _take(state: CameraState, message: Message, taken: Taken) -> None:
 
 
 def _take_lost(state: CameraState, lost: Lost, taken: Taken) -> None:
-    if lost.first <= state.next_seq <= lost.last and min(state.waiting, default=lost.last + 1) > lost.last:
-        # What is due, and nothing of it is there: an outage of a day is one step.
-        taken.lost += lost.last + 1 - state.next_seq
-        state.next_seq = lost.last + 1
-        taken.dirty = True
+    """Note a stretch, joined with those that it touches: an outage of a day is one."""
+    first, last = max(lost.first, state.next_seq), lost.last
+    if first > last:
         return
-    for seq in range(max(lost.first, state.next_seq), lost.last + 1):
-        taken.dirty |= seq not in state.waiting
-        state.waiting.setdefault(seq, None)
+    apart = []
+    for stretch in state.gone:
+        if stretch[0] > last + 1 or stretch[1] < first - 1:
+            apart.append(stretch)
+        else:
+            first, last = min(first, stretch[0]), max(last, stretch[1])
+    gone = sorted([*apart, (first, last)])
+    taken.dirty |= gone != state.gone
+    state.gone = gone
+
+
+def _shed_upto(state: CameraState, seq: int) -> int | None:
+    """The last of the stretch of samples that were shed to which a number belongs, or None."""
+    return next((last for first, last in state.gone if first <= seq <= last), None)
 
 
 def _take_later(state: CameraState, message: Message, taken: Taken) -> None:
@@ -201,6 +214,7 @@ def _begin(state: CameraState, begin: Begin, taken: Taken) -> None:
     goes_on = begin.after is not None and before is not None and begin.after[0] == before.epoch
     state.begun, state.next_seq, state.fresh = begin, 0, not goes_on
     state.end_seq = state.turn_seq = None
+    state.gone = []
     taken.dirty = True
 
 
@@ -211,7 +225,7 @@ def _void(state: CameraState, taken: Taken) -> None:
             _drop(result, taken)
     for message in state.later:
         _drop(message, taken)
-    state.waiting, state.later, state.last_ns, state.fold = {}, [], None, FoldState()
+    state.waiting, state.gone, state.later, state.last_ns, state.fold = {}, [], [], None, FoldState()
     taken.reset = True
 
 
@@ -239,13 +253,14 @@ def _known_end(state: CameraState) -> int | None:
 
 def _gap(state: CameraState) -> bool:
     end_seq = _known_end(state)
-    return bool(state.waiting) or (end_seq is not None and state.next_seq < end_seq)
+    return bool(state.waiting or state.gone) or (end_seq is not None and state.next_seq < end_seq)
 
 
 def _skip_gap(state: CameraState, taken: Taken) -> None:
     if not _gap(state):
         return
-    until = min(state.waiting) if state.waiting else _known_end(state)
+    known = [*state.waiting, *(first for first, _ in state.gone)]
+    until = min(known) if known else _known_end(state)
     if until is not None and until > state.next_seq:
         taken.lost += until - state.next_seq
         state.next_seq = until
@@ -254,13 +269,21 @@ def _skip_gap(state: CameraState, taken: Taken) -> None:
 
 def _advance(state: CameraState, taken: Taken) -> None:
     """Fold all that is in order."""
-    while state.next_seq in state.waiting:
-        result = state.waiting.pop(state.next_seq)
-        state.next_seq += 1
-        if result is None:
-            taken.lost += 1
+    while True:
+        if state.next_seq in state.waiting:
+            result = state.waiting.pop(state.next_seq)
+            state.next_seq += 1
+            if result is None:
+                taken.lost += 1
+            else:
+                _fold(state, result, taken)
+        elif (last := _shed_upto(state, state.next_seq)) is not None:
+            until = min((seq for seq in state.waiting if seq <= last), default=last + 1)
+            taken.lost += until - state.next_seq
+            state.next_seq = until
         else:
-            _fold(state, result, taken)
+            break
+    state.gone = [(first, last) for first, last in state.gone if last >= state.next_seq]
     if is_over(state) and state.begun is not None and state.last_ns is not None:
         _step(state, None, Rules.of(state.begun), taken)
         state.last_ns = None

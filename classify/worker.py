@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from classify.classifier import FaceClassifier
 from classify.faces import Finds, classify_faces
 from classify.fair import FairPlan
+from storage.bench import Bench, Outcome
 from storage.frame_access import Frames
 from storage.messages import Face, Found, Result
 from storage.pulse import Pulse
-from storage.shift import Bench, Outcome, work_through
+from storage.shift import work_through
 from storage.work import WorkQueue
 
 
@@ -37,7 +38,15 @@ def run(
     def work(batch: Sequence[Found]) -> Outcome:
         return classified(batch, frames, classifier)
 
-    bench = Bench(work, rescue, set_aside, plan.hold, sees=lambda found: frames.sees(found.sample.frame), plan=plan)
+    bench = Bench(
+        work,
+        rescue,
+        set_aside,
+        plan.hold,
+        sees=lambda found: frames.sees(found.sample.frame),
+        gone=lambda found: frames.gone(found.sample.frame),
+        plan=plan,
+    )
     work_through(queue, bench, pulse)
 
 

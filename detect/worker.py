@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from detect.looking import Looker
+from storage.bench import Bench, Outcome
 from storage.frame_access import Frames
 from storage.messages import Found, Result, Sample
 from storage.pulse import Pulse
-from storage.shift import Bench, Outcome, work_through
+from storage.shift import work_through
 from storage.work import WorkQueue
 
 
@@ -31,7 +32,15 @@ def run(
         )
 
     # A look takes much longer than fetching a sample; what is in hand can neither be shed nor shared.
-    work_through(queue, Bench(work, rescue, set_aside, 1, sees=lambda sample: frames.sees(sample.frame)), pulse)
+    bench = Bench(
+        work,
+        rescue,
+        set_aside,
+        1,
+        sees=lambda sample: frames.sees(sample.frame),
+        gone=lambda sample: frames.gone(sample.frame),
+    )
+    work_through(queue, bench, pulse)
 
 
 def look(sample: Sample, frames: Frames, looker: Looker) -> Outcome:

@@ -1,9 +1,7 @@
 """Cameras checked from the command line: by child processes on this machine, many at once."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Final
 
 from infra.places import Places
 from infra.settings import Settings
@@ -11,12 +9,8 @@ from ingest.probe import probe
 from storage.database import addresses
 from storage.database.records import Camera, Transport
 from storage.networks import Networks
-from storage.probing import PROBE_LIMIT_S, Probe, ProbeRequest
+from storage.probing import PROBE_LIMIT_S, Probe, ProbeRequest, at_once
 from storage.pulse import Pulse
-
-MOST_AT_ONCE: Final = 16
-FOR_EACH_CORE: Final = 4
-"""A check takes a quarter of a second of a core, and mostly waits."""
 
 
 def refuse_address(url: str, settings: Settings) -> None:
@@ -70,11 +64,6 @@ def check_all(
             pulse.stop()
             pool.shutdown(wait=True, cancel_futures=True)
     return found
-
-
-def at_once() -> int:
-    """So many checks at a time."""
-    return min(MOST_AT_ONCE, FOR_EACH_CORE * (os.cpu_count() or 1))
 
 
 def _request(

@@ -24,7 +24,7 @@ from infra.post import Outfit, Post
 from infra.settings import Settings, load_settings
 from infra.system.workers import LISTENING, RUN, Role, worker_names
 from storage.bus import Bus, BusError
-from storage.errors import MaskwatchError, UsageError
+from storage.errors import MaskwatchError, StorageError, UsageError
 from storage.files import make_folder
 from storage.pulse import Heartbeat, Pulse
 
@@ -76,11 +76,16 @@ def main() -> None:
     role, name = Role(sys.argv[1]), sys.argv[2]
     log_to_stderr(name)
     handed = os.environ.get(LISTENING)
+    status = 0
     try:
         work(role, name, load_settings(), None if handed is None else socket.socket(fileno=int(handed)))
     except MaskwatchError as error:
         log.critical("ended", reason=str(error))
-        sys.exit(error.exit_status)
+        status = error.exit_status
+    # All that matters is closed by now. The interpreter's own end takes half a second, with MediaPipe up to three.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _ingest(post: Post) -> None:
@@ -107,6 +112,10 @@ def _ingest(post: Post) -> None:
     with post.database() as engine, post.frames() as frames:
         options = replace(options, views=Views(engine))
         sites = system_sites(engine, settings)
+
+        with suppress(StorageError):
+            # Else the database is asked again and again; what was shed before is not worth waiting for it.
+            post.bus.forget_shed([camera.id for camera in sites.cameras() if options.mine(camera.id)])
 
         def answer(house: House) -> None:
             grounds = Grounds(sites, media, settings.camera_networks)

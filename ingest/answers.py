@@ -22,13 +22,14 @@ from storage.bus import BusError
 from storage.database.sites import Sites
 from storage.errors import MaskwatchError
 from storage.needed_size import covered
-from storage.probing import COVERED, PROBE, PROBE_LIMIT_S, CameraAsked, Probe, ProbeRequest, Still, still_of
+from storage.probing import COVERED, PROBE, PROBE_LIMIT_S, CameraAsked, Probe, ProbeRequest, Still, at_once, still_of
 from storage.pulse import Pulse
 
-MOST_PROBES: Final = 4
-"""Checks at once; more wait, and are refused by the bus when too many do."""
+MOST_PROBES: Final = at_once() + 2
+"""Checks at once: a list's, and of people who wait for one. More wait, and are refused by the bus when too many do."""
 
-BLOCK_MS: Final = 500
+BLOCK_MS: Final = 200
+"""Longest wait for a question: whoever asks this process to stop waits no longer either."""
 PRESENT_AGAIN_S: Final = 2.0
 RETRY_S: Final = 1.0
 WAY_S: Final = 0.2
@@ -74,28 +75,32 @@ def run_answers(
     present_s, kinds = 0.0, [PROBE]
     with ThreadPoolExecutor(MOST_PROBES, thread_name_prefix="probe") as pool:
         while not pulse.stopping:
+            free = held = slots.acquire(blocking=False)
             try:
                 now = [PROBE, *map(still_of, cameras())]
                 if now != kinds or time.monotonic() >= present_s:
                     asking.absent([kind for kind in kinds if kind not in now])
                     asking.present(now)
                     kinds, present_s = now, time.monotonic() + PRESENT_AGAIN_S
-                free = slots.acquire(blocking=False)
                 request = asking.next_request(kinds if free else kinds[1:], BLOCK_MS)
-                if free and (request is None or request.kind != PROBE):
-                    slots.release()
                 if request is None:
                     # With no kind to wait for it comes back at once.
                     pulse.wait(0.0 if free or len(kinds) > 1 else BLOCK_MS / 1000)
                 elif request.kind == PROBE:
-                    pool.submit(_answer_probe, asking, grounds, request, pulse).add_done_callback(
-                        lambda _: slots.release()
-                    )
+                    checking = pool.submit(_answer_probe, asking, grounds, request, pulse)
+                    held = False
+                    checking.add_done_callback(lambda _: slots.release())
                 else:
                     asking.answer(request, msgspec.msgpack.encode(_still(request, stills, people)))
             except BusError as error:
                 log.warning("no questions are taken", error=str(error))
                 pulse.wait(RETRY_S)
+            except Exception as error:  # whatever a library raises, later questions are answered
+                log.exception("no questions are taken", error=type(error).__name__)
+                pulse.wait(RETRY_S)
+            finally:
+                if held:
+                    slots.release()
         with suppress(BusError):
             asking.absent(kinds)
 
@@ -124,8 +129,10 @@ def _answer_probe(asking: Asking, grounds: Grounds, request: Request, pulse: Pul
         asked = msgspec.msgpack.decode(request.body, type=CameraAsked)
         found = _probed(grounds, asked, request.left_s - WAY_S, pulse)
         log.info("camera checked", camera=asked.camera, ok=found.ok, reason=found.reason, error=found.detail)
+        # What a stopping process did not find out says nothing about the camera.
+        body = b"" if pulse.stopping and not found.ok else msgspec.msgpack.encode(found)
         left_s = max(0.0, request.left_s - (time.monotonic() - began_s))
-        asking.answer(msgspec.structs.replace(request, left_s=left_s), msgspec.msgpack.encode(found))
+        asking.answer(msgspec.structs.replace(request, left_s=left_s), body)
     except Exception as error:  # the asker hears of it by its limit
         log.exception("check failed", error=type(error).__name__)
 

@@ -12,13 +12,16 @@ import av.error
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from ingest.catching_up import CatchingUp
 from ingest.frame import MAX_LIVE_PIXELS, pts_ns, video_stream
+from ingest.jpeg import stated_size
 from ingest.source import SourceError, sentence
 from storage.errors import InputError
+from storage.messages import NS_PER_S
 from storage.pulse import Pulse
 from storage.status import StateReason
 
-PATIENCE_S: Final = 4.0
+PATIENCE_S: Final = 3.5
 """Packets that add up to no picture for so long are worth mentioning."""
 
 NO_PICTURE_S: Final = 12.0
@@ -26,6 +29,9 @@ NO_PICTURE_S: Final = 12.0
 
 STEADY_SIZE: Final = 3
 """A new size counts from this many frames in a row: damaged headers claim any."""
+
+JPEG_HEAD_BYTES: Final = 1 << 16
+"""A picture's size stands here, unless it carries something large of its own before."""
 
 LIMITS: Final = {"max_pixels": str(MAX_LIVE_PIXELS)}
 """For FFmpeg, of all that it decodes: a picture that is too large must not even take its memory."""
@@ -58,12 +64,13 @@ class Decoding:
         codec: by which it is sent, e.g. `h264`.
     """
 
-    def __init__(self, container: av.container.InputContainer, name: str) -> None:
+    def __init__(self, container: av.container.InputContainer, name: str, *, live: bool = False) -> None:
         """Find the video.
 
         Args:
             container: just opened.
             name: of the camera, as it may be shown.
+            live: whether its packets come when they were captured, by their timestamps: then decoding catches up.
 
         Raises:
             SourceError: there is none, or none that can be decoded here.
@@ -77,9 +84,15 @@ class Decoding:
         self._stream.codec_context.options = LIMITS
         self.codec = self._stream.codec_context.name
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 0)
+        self._catching_up: CatchingUp[av.packet.Packet[VideoStream]] | None = CatchingUp() if live else None
         self._report_ns: int | None = None
         self._size: tuple[int, int] | None = None
-        self._odd = 0
+        self._odd = self._refused = 0
+
+    @property
+    def left_out_ns(self) -> int:
+        """Media time so far that was left out, because decoding fell behind."""
+        return 0 if self._catching_up is None else self._catching_up.left_out_ns
 
     def frames(
         self, pulse: Pulse, before_reading: Callable[[], StateReason | None], read_s: float
@@ -112,7 +125,10 @@ class Decoding:
             if packet is None:
                 raise self.error(before_reading() or reason)
             self._take_report(packet)
-            pictures = self._pictures(packet)
+            pictures: list[VideoFrame] = []
+            for due in self._due(packet):
+                # Only those of the last are shown: the others are late, and what it is decoded from.
+                pictures = self._pictures(due)
             for picture in filter(self._sized, pictures):
                 at_ns = pts_ns(picture)
                 said_ns = None if self._report_ns is None else (at_ns or 0) + self._report_ns
@@ -137,19 +153,33 @@ class Decoding:
         """The reason as an error, in a sentence."""
         return SourceError(reason, sentence(self._name, reason))
 
+    def _due(self, packet: "av.packet.Packet[VideoStream]") -> "list[av.packet.Packet[VideoStream]]":
+        if self._catching_up is None or packet.pts is None or not packet.size:
+            return [packet]
+        at_ns = int(packet.pts * packet.time_base * NS_PER_S)
+        return self._catching_up.due(packet, at_ns, time.monotonic_ns(), keyframe=packet.is_keyframe)
+
     def _pictures(self, packet: "av.packet.Packet[VideoStream]") -> list[VideoFrame]:
         try:
             pictures = self._stream.decode(packet)
+            self._refused = 0
         except av.error.EOFError:
             raise self.error(StateReason.REFUSED) from None
         except (av.error.FFmpegError, ValueError):
             # A damaged packet; the picture is whole again with the next keyframe.
             pictures = []
+            self._refused += 1
         context = self._stream.codec_context
-        if max(context.width * context.height, *(one.width * one.height for one in pictures), 0) > MAX_LIVE_PIXELS:
+        sizes = [(context.width, context.height), *((one.width, one.height) for one in pictures)]
+        if self._refused >= STEADY_SIZE and self.codec == "mjpeg":
+            # FFmpeg refuses those that are too large as if they were damaged, and keeps no size of them.
+            sizes.append(stated_size(bytes(memoryview(packet)[:JPEG_HEAD_BYTES])) or (0, 0))
+        width, height = max(sizes, key=lambda size: size[0] * size[1])
+        if width * height > MAX_LIVE_PIXELS:
             raise SourceError(
                 StateReason.UNSUPPORTED_CODEC,
-                f"{self._name} has frames of {context.width}x{context.height} pixels, more than can be handled",
+                f"{self._name} has frames of {width}x{height} pixels, more than can be handled: choose a smaller size in "
+                "its settings",
             )
         return pictures
 

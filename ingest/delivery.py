@@ -1,11 +1,10 @@
-"""How samples get onto the bus: of a live camera the oldest make way, footage waits.
+"""How the samples of a live camera get onto the bus: the oldest make way. Those of footage go by `ingest.footage_delivery`.
 
-No number is ever missing without a word: whatever a live camera could not deliver becomes a tombstone, which is sent as
+No number is ever missing without a word: whatever could not be delivered becomes a tombstone, which is sent as
 soon as the bus takes it.
 """
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -17,10 +16,6 @@ from storage.bus import Bus, BusError
 from storage.errors import StorageError
 from storage.frame_access import Frames
 from storage.messages import FrameRef, Lost, Message, Result, Sample
-from storage.pulse import Pulse
-
-MOST_RESULTS: Final = 2000
-"""Footage waits while the aggregator has this many results to take in."""
 
 MOST_LIVE_RESULTS: Final = 100_000
 """With so many results to take in, nothing more of live cameras is sent: they would fill the Redis that all rooms share.
@@ -29,12 +24,8 @@ A quiet result takes 142 bytes of it, and the embedded one holds 128 MiB."""
 LOOK_S: Final = 1.0
 """How far behind the aggregator is, is looked up no more often than this."""
 
-ROOM_WAIT_S: Final = 0.005
 RETRY_S: Final = 0.25
 """A bus that was away is asked again after this long."""
-
-GIVE_UP_S: Final = 60.0
-"""Footage waits this long for a bus that is away."""
 
 LATE: Final = "late"
 NO_ROOM: Final = "no_room"
@@ -142,7 +133,6 @@ class LiveDelivery:
                 if not self._made_room(blank.camera, NO_ROOM):
                     return NO_ROOM
             self._bus.send_sample(replace(blank, frame=ref))
-            self._frames.sent(ref)
         except (BusError, StorageError) as error:
             self._away(blank.camera, error)
             if ref is not None:
@@ -150,6 +140,11 @@ class LiveDelivery:
                 with suppress(BusError, StorageError):
                     self._frames.release([ref])
             return BUS if isinstance(error, BusError) else NO_ROOM
+        try:
+            self._frames.sent(ref)
+        except (BusError, StorageError) as error:
+            # It is queued: its pixels are no longer ours to release.
+            log.warning("a sample is on its way, and its picture not marked so", camera=blank.camera, error=str(error))
         return None
 
     def _made_room(self, camera: str, where: str, *, keep: int = 0) -> bool:
@@ -196,82 +191,6 @@ class LiveDelivery:
         self._retry_s = time.monotonic() + RETRY_S
         self._closed = BUS
         log.warning("samples are lost", camera=camera, error=str(error))
-
-
-class FootageDelivery:
-    """Loses nothing: waits for room, for the aggregator, and for a bus that is away for a moment."""
-
-    def __init__(self, bus: Bus, frames: Frames, pulse: Pulse) -> None:
-        """Open it.
-
-        Args:
-            bus: to send by.
-            frames: to put pixels into.
-            pulse: to be asked to stop by, and to beat while waiting.
-        """
-        self.shed = 0
-        self._bus = bus
-        self._frames = frames
-        self._pulse = pulse
-        self._done = 0
-
-    def post(self, message: Message) -> bool:
-        """See `Delivery`.
-
-        Raises:
-            BusError: the bus stayed away.
-        """
-        return self._soon(lambda: self._bus.results_length(self._bus.partition(message.camera)) < MOST_RESULTS) and (
-            self._soon(lambda: self._bus.send([message]))
-        )
-
-    def offer(self, frame: Frame, blank: Sample) -> bool:
-        """See `Delivery`.
-
-        Raises:
-            BusError: the bus stayed away.
-            StorageError: the frame store could not be used for as long.
-        """
-        rgb = frame.rgb()
-        held: list[FrameRef] = []
-
-        def put() -> bool:
-            ref = self._frames.put(rgb, live=False)
-            held.extend([] if ref is None else [ref])
-            return ref is not None
-
-        if not self._soon(put):
-            return False
-        sample = replace(blank, frame=held[0])
-        try:
-            if self._soon(lambda: self._bus.send_sample(sample)):
-                self._frames.sent(sample.frame)
-                return True
-        except BusError:
-            self._frames.release(held)
-            raise
-        self._frames.release(held)
-        return False
-
-    def _soon(self, step: Callable[[], bool | None]) -> bool:
-        """Repeat a step until it does not say False; False when asked to stop meanwhile."""
-        trouble_since_s = None
-        while True:
-            wait_s = ROOM_WAIT_S
-            trouble = None
-            try:
-                if step() is not False:
-                    self._done += 1
-                    return True
-                trouble_since_s = None
-            except (BusError, StorageError) as error:
-                trouble_since_s = trouble_since_s or time.monotonic()
-                if time.monotonic() - trouble_since_s > GIVE_UP_S:
-                    raise
-                wait_s, trouble = RETRY_S, str(error)
-            self._pulse.beat(done=self._done, trouble=trouble)
-            if self._pulse.wait(wait_s):
-                return False
 
 
 def tombstone(lost: Result | Sample) -> Lost:

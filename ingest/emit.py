@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.delivery import LATE, NO_ROOM, FootageDelivery, LiveDelivery
+from ingest.delivery import LATE, NO_ROOM, LiveDelivery
+from ingest.footage_delivery import FootageDelivery
 from ingest.frame import Frame
 from ingest.motion import Motion
 from storage.bus import Bus

@@ -12,6 +12,7 @@ import av
 import av.error
 from av.video.frame import VideoFrame
 
+from ingest.containers import RECORDED, allowing
 from ingest.frame import Frame, pts_ns, video_stream
 from ingest.sampling import FrameClock, SampleGrid
 from storage.errors import InputError
@@ -52,7 +53,7 @@ class Footage:
         """Open a file.
 
         Args:
-            path: any container and codec that FFmpeg reads.
+            path: a container of `ingest.containers.RECORDED`, any codec that FFmpeg reads.
             threads: decoder threads; 0 lets the decoder choose.
 
         Raises:
@@ -182,8 +183,9 @@ def _opened(path: Path) -> av.container.InputContainer:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes)")
         # The absolute path with a protocol: a name such as `http:x.mp4` or `concat:...` must stay a file. The
-        # white list keeps play lists inside the file from reaching out to the network.
-        return av.open(f"file:{path.resolve()}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        # white lists keep what is inside the file from reaching out to the network, or to other files.
+        options = allowing(RECORDED, "file")
+        return av.open(f"file:{path.resolve()}", options=options, metadata_errors="replace")
     except PermissionError:
         raise InputError(f"{path} can't be read: no permission") from None
     except av.error.FFmpegError as error:

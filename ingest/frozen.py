@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 STEP_PX: Final = 16
 """Every so many pixels of a row, and every so many rows, are compared first: of a living picture that is enough."""
 
+FROZEN_S: Final = 60.0
+"""A picture that has not changed for so long is frozen, where nothing else is set."""
+
 CHECK_S: Final = 1.0
 """Whether all of the picture is the same is seen to this often (0.5 ms at 1080p), and with every sample once it is frozen."""
 

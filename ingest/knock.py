@@ -67,7 +67,15 @@ class Door:
             return False
 
 
-def rest(pulse: Pulse, patience: Patience, door: Door | None, reason: StateReason | None, *, shown: bool) -> None:
+def rest(
+    pulse: Pulse,
+    patience: Patience,
+    door: Door | None,
+    reason: StateReason | None,
+    *,
+    shown: bool,
+    tried_s: float = 0.0,
+) -> None:
     """Wait for as long as patience has it, or until somebody answers where nobody did.
 
     Args:
@@ -76,9 +84,10 @@ def rest(pulse: Pulse, patience: Patience, door: Door | None, reason: StateReaso
         door: where to knock; None: nowhere.
         reason: why it failed.
         shown: whether there was a picture before.
+        tried_s: how long the attempt took.
     """
     chance = random.SystemRandom()
-    wait_s = patience.after(reason, shown=shown, jitter=chance.random())
+    wait_s = patience.after(reason, shown=shown, jitter=chance.random(), tried_s=tried_s)
     if door is None or reason not in KNOCKED or wait_s <= KNOCK_S:
         pulse.wait(wait_s)
         return

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
+from ingest.frozen import FROZEN_S
 from storage.database.suitability import Views
 from storage.networks import Networks
 
-FROZEN_S: Final = 60.0
 PRIVATE: Final = Networks.parse("private")
 
 

@@ -64,13 +64,17 @@ def probe(request: ProbeRequest, limit_s: float = PROBE_LIMIT_S, pulse: Pulse | 
         What was found; whatever goes wrong is in there.
     """
     until_s = time.monotonic() + limit_s
+    pulse = pulse or Pulse()
     try:
         with _child() as child:
             order = _Order(request, until_s, os.getpid())
-            answer = _exchanged(child, msgspec.json.encode(order), until_s, pulse or Pulse())
+            answer = _exchanged(child, msgspec.json.encode(order), until_s, pulse)
     except OSError as error:
         return Probe(ok=False, detail=f"the check could not be started: {error.strerror or error}")
     shown = shown_address(request.url)
+    if answer is None and pulse.stopping:
+        message = f"the check of the camera at {shown} was interrupted, because this process is stopping: try again"
+        return Probe(ok=False, detail=message)
     if answer is None:
         message = f"the camera at {shown} showed no picture within {limit_s:.3g} s: check that it is reachable"
         return Probe(ok=False, reason=StateReason.TIMEOUT, detail=message)
@@ -115,8 +119,11 @@ def _exchanged(child: "subprocess.Popen[bytes]", order: bytes, until_s: float, p
         child.stdin.write(order)
         child.stdin.close()
     said = bytearray()
+    # Not `select.select`: it refuses descriptors from 1024 on, which a process with many cameras has.
+    ready = select.poll()
+    ready.register(child.stdout, select.POLLIN)
     while (left_s := until_s - time.monotonic()) > 0 and not pulse.stopping and len(said) <= MOST_BYTES:
-        if select.select([child.stdout], [], [], min(left_s, LOOK_S))[0]:
+        if ready.poll(min(left_s, LOOK_S) * 1000):
             part = os.read(child.stdout.fileno(), 65536)
             if not part:
                 return bytes(said)

@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from ingest.origin import origin
 from ingest.tls import wrapped
 from storage.networks import NetworkError, Networks, NotAllowedError
 from storage.status import StateReason
@@ -20,6 +21,8 @@ from storage.status import StateReason
 PORTS: Final = {"rtsp": 554, "rtsps": 322}
 MOST_HOPS: Final = 3
 """Redirections that are followed."""
+
+OTHER_PROTOCOL: Final = "does not speak RTSP: check the port"
 
 ANSWER_BYTES: Final = 1 << 16
 """Longest answer; a session description has a few hundred bytes."""
@@ -33,12 +36,13 @@ class RefusalError(Exception):
 
     Attributes:
         reason: why.
+        what_next: said after "what answers at ..."; None: what is always said for the reason.
     """
 
-    def __init__(self, reason: StateReason) -> None:
+    def __init__(self, reason: StateReason, what_next: str | None = None) -> None:
         """Make one."""
         super().__init__(reason.value)
-        self.reason = reason
+        self.reason, self.what_next = reason, what_next
 
 
 def checked(url: str, networks: Networks, limit_s: float) -> str:
@@ -69,6 +73,24 @@ def checked(url: str, networks: Networks, limit_s: float) -> str:
     raise RefusalError(StateReason.REFUSED)
 
 
+def complaint(url: str, limit_s: float) -> str | None:
+    """What is wrong with what answers at an address, as in `RefusalError.what_next`; None: nothing that it says.
+
+    Args:
+        url: rtsp or rtsps, with a network address.
+        limit_s: longest wait.
+    """
+    parts = urlsplit(url)
+    try:
+        place = parts.hostname or "", parts.port or PORTS[parts.scheme]
+        _location(_answer(parts, place, time.monotonic() + limit_s))
+    except RefusalError as error:
+        return error.what_next
+    except (OSError, ValueError):
+        pass
+    return None
+
+
 def _meaning(error: Exception) -> StateReason:
     kinds: tuple[tuple[tuple[type[Exception], ...], StateReason], ...] = (
         ((NotAllowedError,), StateReason.NOT_ALLOWED),
@@ -82,15 +104,15 @@ def _location(answer: bytes) -> str | None:
     """Where the answer sends us; None: nowhere."""
     status, location = _STATUS.match(answer), _LOCATION.search(answer)
     if status is None:
-        raise RefusalError(StateReason.UNSUPPORTED_CODEC)
+        raise RefusalError(StateReason.REFUSED, OTHER_PROTOCOL)
     return location[1].decode() if status[1].startswith(b"3") and location is not None else None
 
 
 def _redirected(parts: SplitResult, location: str) -> SplitResult:
     there = urlsplit(urljoin(parts.geturl(), location))
-    # The password goes to no other host.
+    # The password goes to no other host, and to nothing else on this one.
     login, at, _ = parts.netloc.rpartition("@")
-    if there.hostname == parts.hostname and "@" not in there.netloc:
+    if origin(there) == origin(parts) and "@" not in there.netloc:
         there = there._replace(netloc=f"{login}{at}{there.netloc}")
     return there
 
@@ -116,6 +138,7 @@ def _answer(parts: SplitResult, place: tuple[str, int], until_s: float) -> bytes
                     raise ConnectionResetError
                 answer += more
                 if not more or len(answer) > ANSWER_BYTES:
+                    _location(answer)
                     raise RefusalError(StateReason.UNSUPPORTED_CODEC)
             return answer.partition(b"\r\n\r\n")[0]
 

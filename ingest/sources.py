@@ -1,6 +1,7 @@
 """Which source an address means: a camera in the network, a webcam, a file played as live, a folder that grows."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ingest.folder import PictureFolder
 from ingest.played import PlayedFile
@@ -43,7 +44,7 @@ def open_source(
     device = webcam_device(camera_url)
     if device is not None:
         return Webcam(device, fps)
-    if not camera_url.startswith(f"{FILE_SCHEME}:"):
+    if urlsplit(camera_url).scheme != FILE_SCHEME:
         return Stream(camera_url, fps, transport=transport, networks=networks)
     try:
         path = media_path(camera_url, media_root)

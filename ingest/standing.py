@@ -47,6 +47,7 @@ class Standing:
         self._gap_s: float | None = None
         self._late_ns: int | None = None
         self._stalls = True
+        self._trying = False
 
     @property
     def frozen(self) -> bool:
@@ -67,7 +68,7 @@ class Standing:
         Args:
             stalls: whether it is to show pictures steadily; a folder that grows does not.
         """
-        self._gap_s, self._stalls = None, stalls
+        self._gap_s, self._stalls, self._trying = None, stalls, True
 
     def shown(self, now_s: float, now_ns: int, *, frozen: bool) -> bool:
         """A picture came.
@@ -97,7 +98,7 @@ class Standing:
 
     def failed(self, reason: StateReason | None, detail: str, now_ns: int) -> None:
         """It can't be watched; it is tried again later."""
-        self._late_ns = None
+        self._late_ns, self._trying = None, False
         self._enter(CameraState.BACKING_OFF, reason, detail, now_ns)
 
     def at(self, now_s: float, trouble: StateReason | None = None) -> State:
@@ -108,6 +109,9 @@ class Standing:
             trouble: what is wrong although something comes, as far as that is known.
         """
         state, late_ns = self._state, self._late_ns
+        if trouble is not None and self._trying and state.state in {CameraState.CONNECTING, CameraState.BACKING_OFF}:
+            # The connection stands, and something comes: it is no longer true that it is being made.
+            return State(CameraState.STALLED, trouble, sentence(self._url, trouble), state.since_ns)
         if late_ns is None and not self._silent(now_s):
             return state
         detail = f"the camera at {self._url} has stopped sending pictures: if none comes, the connection is made anew"

@@ -1,5 +1,6 @@
 """A camera in the network by PyAV: RTSP over TCP or UDP, or HTTP. Whatever goes wrong there ends soon, and with a reason."""
 
+import errno
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +11,14 @@ from urllib.parse import urlsplit
 import av
 import av.error
 
+from ingest.containers import LIVE, allowing
 from ingest.decoding import LIMITS, Decoding, why
 from ingest.frame import Frame
-from ingest.rtsp import PORTS, RefusalError, checked
+from ingest.rtsp import PORTS, RefusalError, checked, complaint
 from ingest.source import SourceError, sentence
 from ingest.timing import OwnClock, StreamTiming
-from ingest.web import Web, WebError
+from ingest.web import Web
+from ingest.web_body import WebError
 from storage.database.records import Transport, shown_address
 from storage.messages import NS_PER_S
 from storage.networks import Networks
@@ -25,6 +28,9 @@ from storage.status import StateReason
 OPEN_S: Final = 4.0
 """Each of the two steps of connecting, asking for the stream and finding out what it is, may take this long."""
 
+KNOCK_S: Final = 1.5
+"""Longest look at why there is nothing."""
+
 READ_S: Final = 3.0
 """A camera that sends nothing for so long is gone."""
 
@@ -33,6 +39,9 @@ ANALYZE_US: Final = 1_000_000
 
 PROTOCOLS: Final = {"rtsp": "rtp,tcp,udp", "rtsps": "rtp,tcp,udp,tls"}
 """What FFmpeg may speak by itself; HTTP goes through `ingest.web`."""
+
+WEB: Final = ("http", "https")
+WEB_PAGE: Final = "sends a web page, no video: check the path of the address"
 
 UDP_BYTES: Final = 2 << 20
 """Room for a keyframe that arrives at once."""
@@ -80,12 +89,13 @@ class Stream:
         if pulse.stopping:
             return
         with ExitStack() as leaving:
-            web = Web(self._url, self._networks, READ_S) if self._url.startswith("http") else None
+            web = Web(self._url, self._networks, READ_S) if urlsplit(self._url).scheme in WEB else None
             container = self._rtsp() if web is None else self._http(web, leaving)
             leaving.enter_context(closing(container))
-            self._decoding = decoding = Decoding(container, shown_address(self._url))
+            self._decoding = decoding = Decoding(container, shown_address(self._url), live=web is None)
             timed = container.format.name not in UNTIMED
             timing = StreamTiming(self._fps, decoding.rate, timed=timed, paced=web is not None)
+            left_out_ns = 0
             own = OwnClock(time.time_ns(), time.monotonic_ns())
             for index, one in enumerate(decoding.frames(pulse, _reader(web), READ_S)):
                 arrived_ns = own.at(time.time_ns(), time.monotonic_ns())
@@ -93,15 +103,19 @@ class Stream:
                 if placed.early_ns > 0 and pulse.wait(placed.early_ns / NS_PER_S):
                     return
                 self.clock = timing.clock
+                if decoding.left_out_ns > left_out_ns:
+                    # This frame is the sample that ends the gap.
+                    self.late += max(0, round((decoding.left_out_ns - left_out_ns) * self._fps / NS_PER_S) - 1)
+                    left_out_ns = decoding.left_out_ns
                 yield Frame.of(one.frame, placed.at_ns, index, sampled=placed.sampled)
 
     def _rtsp(self) -> av.container.InputContainer:
         try:
             url = checked(self._url, self._networks, min(OPEN_S, READ_S))
         except RefusalError as error:
-            raise self._error(error.reason) from None
+            raise self._error(error.reason, error.what_next) from None
         options = LIMITS | {
-            "protocol_whitelist": PROTOCOLS.get(urlsplit(url).scheme, ""),
+            **allowing(("rtsp",), PROTOCOLS.get(urlsplit(url).scheme, "none")),
             "rtsp_transport": self._transport,
             "allowed_media_types": "video",
             # The session description says what the stream is: looking longer would only delay its first second.
@@ -118,7 +132,15 @@ class Stream:
             reason = why(error)
             if reason is None and time.monotonic() - started_s >= OPEN_S:
                 reason = StateReason.TIMEOUT
-        raise self._error(reason or self._knocked(url))
+            # RTSP's status 461.
+            refused = getattr(error, "errno", None) == errno.EPROTONOSUPPORT
+        if refused:
+            other = "udp" if self._transport == "tcp" else "tcp"
+            what_next = f"does not send over {self._transport.upper()}: try --transport {other}"
+            raise self._error(StateReason.REFUSED, what_next)
+        if reason is None:
+            raise self._error(self._knocked(url), complaint(url, KNOCK_S))
+        raise self._error(reason)
 
     def _http(self, web: Web, leaving: ExitStack) -> av.container.InputContainer:
         leaving.callback(web.close)
@@ -127,7 +149,8 @@ class Stream:
             body = web.first()
         except WebError as error:
             raise self._error(error.reason) from None
-        options = LIMITS | {"analyzeduration": str(ANALYZE_US)}
+        # What is behind an address decides how it is read: no list of files may get FFmpeg to open any by itself.
+        options = LIMITS | allowing(LIVE, "none") | {"analyzeduration": str(ANALYZE_US)}
         if body.format == "hls":
             options |= {"http_persistent": "0", "http_multiple": "0"}
         web.allowance.grant(OPEN_S)
@@ -143,13 +166,14 @@ class Stream:
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = why(error)
-        raise self._error(web.error or reason or StateReason.UNSUPPORTED_CODEC)
+        page = body.page and web.error is None and reason is None
+        raise self._error(web.error or reason or StateReason.UNSUPPORTED_CODEC, WEB_PAGE if page else None)
 
     def _knocked(self, url: str) -> StateReason:
         """What is wrong where FFmpeg says nothing specific: whether anybody is there at all."""
         parts = urlsplit(url)
         try:
-            with socket.create_connection((parts.hostname or "", parts.port or PORTS[parts.scheme]), timeout=1.5):
+            with socket.create_connection((parts.hostname or "", parts.port or PORTS[parts.scheme]), timeout=KNOCK_S):
                 return StateReason.REFUSED
         except TimeoutError:
             return StateReason.TIMEOUT
@@ -158,8 +182,11 @@ class Stream:
         except (OSError, ValueError):
             return StateReason.NO_ROUTE
 
-    def _error(self, reason: StateReason) -> SourceError:
-        return SourceError(reason, sentence(shown_address(self._url), reason))
+    def _error(self, reason: StateReason, what_next: str | None = None) -> SourceError:
+        shown = shown_address(self._url)
+        return SourceError(
+            reason, sentence(shown, reason) if what_next is None else f"what answers at {shown} {what_next}"
+        )
 
 
 def _reader(web: Web | None) -> Callable[[], StateReason | None]:

@@ -14,18 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH: Final = 128
-HEIGHT: Final = 72
-"""Of the template. Every picture is brought to this size: another resolution of the same view is no other view."""
-
-DETAIL_WIDTH: Final = 640
-"""Fine structures are looked for at this width: a blur of three pixels of it is seen, sensor noise is not."""
-
-FAINT_LEVELS: Final = 12.0
-"""Gradients of the template's pixels that are weaker than this (in grey levels, by Sobel) count less and less."""
-
-TILE_PX: Final = 12
-"""Side of a tile of the template: 6 x 10 tiles."""
+from ingest.view_picture import HEIGHT, WIDTH, detail_of, edges_of, reduced, shift_of, tiles
 
 LEAST_EDGES: Final = 3.0
 """A tile with fewer lasting edges (sum of their strengths) says nothing."""
@@ -39,13 +28,6 @@ TILE_STAYS: Final = 0.35
 STAYS: Final = 0.45
 """While this share of the tiles shows the same, it is the same view: people and furniture never hide so much of it for
 minutes."""
-
-SHIFT_SHARE: Final = 0.025
-"""A view that fits better when it is shifted by this share of its width has moved: regions drawn on it are off by half a
-face."""
-
-SHIFT_BETTER: Final = 0.15
-"""By how much better, as a correlation."""
 
 DARK_LEVEL: Final = 0.08
 """Mean brightness, of 1, below which faces are too dark (`classify.quality` asks for 0.12 of a face, which is brighter than
@@ -86,7 +68,7 @@ class Reference(msgspec.Struct):
         looks: that it was learnt from.
         edges: (2, HEIGHT, WIDTH) int8 as bytes: direction of the edges, times two, by cosine and sine, 127 for a sharp one
             that is always there.
-        detail: strength of fine structures; see `_detail`.
+        detail: strength of fine structures; see `detail_of`.
         suspicions: how far each suspicion has come, in [0, 1], by drift.
         since_ns: when each of them began, by drift.
         said: drifts that are said.
@@ -173,9 +155,9 @@ class View:
             luma: (height, width) uint8.
             at_ns: its time.
         """
-        medium = _reduced(luma)
+        medium = reduced(luma)
         small = cv2.resize(medium, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        edges, detail = _edges(small), _detail(medium)
+        edges, detail = edges_of(small), detail_of(medium)
         brightness = float(small.mean()) / 255.0
         known = self._reference
         same, shift = self._compared(edges) if self.learnt else (1.0, None)
@@ -223,15 +205,15 @@ class View:
     def _compared(self, edges: NDArray[np.float32]) -> tuple[float, tuple[float, float] | None]:
         """The share of tiles that show the same, and a shift under which the view would fit better."""
         lasting = np.sqrt(np.square(self._edges).sum(axis=0))
-        strength = _tiles(lasting)
+        strength = tiles(lasting)
         telling = strength >= LEAST_EDGES
         if int(telling.sum()) < LEAST_TILES:
             return 1.0, None
-        both = _tiles((self._edges * edges).sum(axis=0))
-        norms = np.sqrt(_tiles(np.square(self._edges).sum(axis=0)) * _tiles(np.square(edges).sum(axis=0)))
+        both = tiles((self._edges * edges).sum(axis=0))
+        norms = np.sqrt(tiles(np.square(self._edges).sum(axis=0)) * tiles(np.square(edges).sum(axis=0)))
         agreement = both / np.maximum(norms, 1e-6)
         same = float((agreement[telling] >= TILE_STAYS).mean())
-        return same, _shift(self._edges, edges)
+        return same, shift_of(self._edges, edges)
 
     def _restore(self, kept: bytes) -> None:
         try:
@@ -240,68 +222,3 @@ class View:
         except (msgspec.MsgspecError, ValueError):
             return
         self._reference, self._edges = reference, edges.astype(np.float32) / np.float32(127)
-
-
-def _reduced(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = luma.shape
-    if width <= DETAIL_WIDTH:
-        return np.ascontiguousarray(luma)
-    # Every so many rows and columns first: all of 4K would take its time.
-    step = max(1, width // (3 * DETAIL_WIDTH))
-    size = (DETAIL_WIDTH, max(1, round(height * DETAIL_WIDTH / width)))
-    return cv2.resize(luma[::step, ::step], size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def _edges(small: cv2.typing.MatLike) -> NDArray[np.float32]:
-    """Directions of edges, doubled, so that light and dark may change places: (2, HEIGHT, WIDTH), at most 1 long."""
-    across = cv2.Sobel(small, cv2.CV_32F, 1, 0)
-    down = cv2.Sobel(small, cv2.CV_32F, 0, 1)
-    squared_across, squared_down = across * across, down * down
-    scale = 1.0 / (squared_across + squared_down + np.float32(4.0 * FAINT_LEVELS) ** 2)
-    return np.stack([(squared_across - squared_down) * scale, 2.0 * across * down * scale]).astype(
-        np.float32, copy=False
-    )
-
-
-def _detail(medium: NDArray[np.uint8]) -> float:
-    """Strength of the finest structures, as a share of the contrast, so that a duller day is no dirt."""
-    contrast = float(medium.std())
-    if contrast < 2.0:
-        return 0.0
-    return float(cv2.Laplacian(medium, cv2.CV_32F).std()) / contrast
-
-
-def _tiles(field: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sums over tiles."""
-    rows, columns = HEIGHT // TILE_PX, WIDTH // TILE_PX
-    cut = field[: rows * TILE_PX, : columns * TILE_PX]
-    return np.asarray(cut.reshape(rows, TILE_PX, columns, TILE_PX).sum(axis=(1, 3)), np.float32)
-
-
-def _shift(reference: NDArray[np.float32], edges: NDArray[np.float32]) -> tuple[float, float] | None:
-    """The shift under which two fields agree clearly better than as they are; None where there is none."""
-    across, down = WIDTH // 4, HEIGHT // 4
-    inner = np.ascontiguousarray(reference.transpose(1, 2, 0)[down : HEIGHT - down, across : WIDTH - across])
-    whole = np.ascontiguousarray(edges.transpose(1, 2, 0))
-    scores = _correlated(whole, inner)
-    here = float(scores[down, across])
-    row, column = np.unravel_index(int(scores.argmax()), scores.shape)
-    by = ((int(column) - across) / WIDTH, (int(row) - down) / HEIGHT)
-    far = max(abs(by[0]), abs(by[1])) >= SHIFT_SHARE
-    return by if far and float(scores[row, column]) - here >= SHIFT_BETTER else None
-
-
-def _correlated(whole: NDArray[np.float32], inner: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalised correlation of a part, put at every place of the whole."""
-    products = sum(
-        np.asarray(
-            cv2.matchTemplate(np.ascontiguousarray(whole[..., i]), np.ascontiguousarray(inner[..., i]), cv2.TM_CCORR)
-        )
-        for i in range(2)
-    )
-    energy = cv2.boxFilter(
-        np.square(whole).sum(axis=2), cv2.CV_32F, (inner.shape[1], inner.shape[0]), anchor=(0, 0), normalize=False,
-        borderType=cv2.BORDER_CONSTANT,
-    )[: whole.shape[0] - inner.shape[0] + 1, : whole.shape[1] - inner.shape[1] + 1]  # fmt: skip
-    norm = float(np.square(inner).sum())
-    return np.asarray(products / np.sqrt(np.maximum(energy * norm, 1e-6)), np.float32)

@@ -5,6 +5,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -30,7 +31,6 @@ from storage.frame_access import Frames
 from storage.pulse import Pulse
 from storage.status import CameraStatus, StateReason
 
-FILE: Final = f"{FILE_SCHEME}:"
 NEEDS_LOG: Final = "an error that nobody foresaw; it is tried again, and the log of the ingest process has more"
 
 log = structlog.get_logger(__name__)
@@ -73,6 +73,7 @@ class Watch:
         self._emitter: Emitter | None = None
         self._playing_since_ns = self._begun_ns = 0
         self._turning: threading.Thread | None = None
+        self._ending: threading.Thread | None = None
         self._anew = self._silent = False
         self._sight = Sight(camera, surroundings.options.frozen_s, tally)
         self._viewing = surroundings.keeper.of(camera)
@@ -121,16 +122,26 @@ class Watch:
         self._silent = True
         self._pulse.stop()
 
-    def join(self, limit_s: float) -> bool:
-        """Wait for its end; what can't end in time (a connection being made can't be interrupted) sends nothing more.
+    def join(self, limit_s: float) -> None:
+        """Wait for its thread; then its epoch ends, whether that has ended or not, without being waited for here.
+
+        A connection being made can't be interrupted, and a bus that hangs takes its time for each camera.
+        """
+        self._thread.join(max(0.0, limit_s))
+        if self._emitter is not None and self._ending is None:
+            self._ending = threading.Thread(target=self._emitter.end, name=f"end-{self.camera.id}", daemon=True)
+            self._ending.start()
+
+    def over(self, limit_s: float) -> bool:
+        """Wait for the end of its epoch, after `join`.
 
         Returns:
             Whether it is over, or can at least do no harm any more. One that has no epoch yet may still draw one.
         """
-        self._thread.join(max(0.0, limit_s))
-        if self._emitter is not None:
-            self._emitter.end()
-        return self.begun or not self.alive
+        if self._ending is None:
+            return not self.alive
+        self._ending.join(max(0.0, limit_s))
+        return not self._ending.is_alive()
 
     def renew(self) -> None:
         """Begin a new epoch soon, on the connection that is there."""
@@ -166,16 +177,20 @@ class Watch:
             # The main loop starts anew whatever has ended.
             log.error("camera can't be started", camera=self.camera.id, error=str(error))  # noqa: TRY400 a sentence
             return
+        except Exception as error:
+            log.exception("camera can't be started", camera=self.camera.id, error=type(error).__name__)
+            return
         if emitter is None:
             return
         patience = Patience(self._use.options.retry_s)
         while not self._pulse.stopping:
-            seen = self.seen
+            seen, began_s = self.seen, time.monotonic()
             reason, detail = self._watched(emitter)
             if self._pulse.stopping:
                 break
             self._sight.fail(reason, detail)
-            rest(self._pulse, patience, self._door(), reason, shown=self.seen > seen)
+            tried_s = time.monotonic() - began_s
+            rest(self._pulse, patience, self._door(), reason, shown=self.seen > seen, tried_s=tried_s)
         if not self._silent:
             emitter.end()
 
@@ -203,16 +218,20 @@ class Watch:
         return emitter
 
     def _turn(self, camera: Camera) -> None:
-        """Begin an epoch on the connection that is there."""
-        emitter, use = self._emitter, self._use
+        """Begin an epoch on the connection that is there; whatever keeps us from it, the main loop asks again."""
         anew, self._anew = self._anew, False
         try:
-            started = use.sites.begin_epoch(camera.id, use.options.run, time.time_ns())
+            self._begin_another(camera)
         except MaskwatchError as error:
-            # The main loop asks again.
             self._anew = anew or self._anew
             log.error("camera can't be changed", camera=camera.id, error=str(error))  # noqa: TRY400 a sentence
-            return
+        except Exception as error:
+            self._anew = anew or self._anew
+            log.exception("camera can't be changed", camera=camera.id, error=type(error).__name__)
+
+    def _begin_another(self, camera: Camera) -> None:
+        emitter, use = self._emitter, self._use
+        started = use.sites.begin_epoch(camera.id, use.options.run, time.time_ns())
         rules = rules_of(camera, use.options)
         if emitter is not None and emitter.turn(
             started.epoch, self._sight.present_ns(), rules.dwell_ns, rules.sample_ns, rules.min_face_px, rules.terms
@@ -224,7 +243,7 @@ class Watch:
         """Watch until the camera goes away; why it did."""
         try:
             source = self._opened()
-            self._sight.connect(source, steady=not self.camera.url.startswith(FILE))
+            self._sight.connect(source, steady=urlsplit(self.camera.url).scheme != FILE_SCHEME)
             late = 0
             with closing(source.frames(self._pulse)) as frames:  # type: ignore[type-var]
                 for frame in frames:

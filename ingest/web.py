@@ -4,15 +4,15 @@ FFmpeg's own client looks names up without a time limit and follows redirections
 """
 
 import http.client
-import io
 import socket
 import ssl
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from ingest.connection import PORTS, Allowance, Connection, TooMuchError
 from ingest.login import Login
+from ingest.origin import origin
+from ingest.web_body import Answer, Body, WebError
 from storage.networks import NetworkError, Networks, NotAllowedError
 from storage.status import StateReason
 
@@ -20,41 +20,8 @@ MOST_HOPS: Final = 3
 """Redirections that are followed."""
 
 REDIRECTIONS: Final = (301, 302, 303, 307, 308)
-PLAY_LIST_BYTES: Final = 4 << 20
-"""Longest play list."""
-
-FORMATS: Final = {
-    "multipart/x-mixed-replace": "mpjpeg",
-    "application/vnd.apple.mpegurl": "hls",
-    "application/x-mpegurl": "hls",
-    "audio/mpegurl": "hls",
-    "audio/x-mpegurl": "hls",
-}
-"""FFmpeg's names of formats that the content does not always show."""
 
 _SAFE: Final = "/%:=&?~+!$,;'@()*[]#"
-
-
-class WebError(Exception):
-    """A camera's web server can't be used.
-
-    Attributes:
-        reason: why.
-    """
-
-    def __init__(self, reason: StateReason) -> None:
-        """Make one."""
-        super().__init__(reason.value)
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server gives: its `parts` are where the redirections ended."""
-
-    parts: SplitResult
-    connection: Connection
-    response: http.client.HTTPResponse
 
 
 class Web:
@@ -78,9 +45,13 @@ class Web:
         self.allowance = Allowance(read_s)
         self._networks = networks
         self._login = Login(self._url)
+        # Cameras that insist on encryption redirect from one usual port to the other.
+        host = self._url.hostname or ""
+        usual = ("https", host, PORTS["https"])
+        self._ours = {origin(self._url), *([usual] if origin(self._url) == ("http", host, PORTS["http"]) else [])}
         self._bodies: list[Body] = []
 
-    def first(self) -> "Body":
+    def first(self) -> Body:
         """The camera's own address.
 
         Raises:
@@ -88,7 +59,7 @@ class Web:
         """
         return self._body(self.got(self._url, 0))
 
-    def open(self, url: str, _flags: int = 0, _options: object = None) -> "Body":
+    def open(self, url: str, _flags: int = 0, _options: object = None) -> Body:
         """What a play list names, for FFmpeg; never fails, since an exception can't pass through there."""
         try:
             if self.error is None:
@@ -103,7 +74,7 @@ class Web:
             body.close()
         self._bodies = []
 
-    def _body(self, answer: Answer) -> "Body":
+    def _body(self, answer: Answer) -> Body:
         self._bodies = [body for body in self._bodies if body.opened]
         self._bodies.append(Body(self, answer))
         return self._bodies[-1]
@@ -132,8 +103,8 @@ class Web:
     def _followed(self, parts: SplitResult, offset: int) -> Answer:
         hops = 0
         while True:
-            # The password goes to no other host, and never in clear where it was to be hidden.
-            ours = parts.hostname == self._url.hostname and parts.scheme in {self._url.scheme, "https"}
+            # The password goes to no other host, and to nothing else on this one.
+            ours = origin(parts) in self._ours
             answer = self._asked(parts, offset, self._login if ours else None)
             status = answer.response.status
             if status in {200, 206}:
@@ -176,93 +147,6 @@ class Web:
         except BaseException:
             connection.hang_up()
             raise
-
-
-class Body:
-    """What an address holds, as FFmpeg reads it.
-
-    Attributes:
-        name: the address without user name and password.
-        format: FFmpeg's name for it where the server says what it is.
-    """
-
-    def __init__(self, web: Web, answer: Answer | None) -> None:
-        """Use `Web`."""
-        self._web = web
-        self._answer = answer
-        self._at = 0
-        self._left: int | None = None
-        self._ranges = False
-        self.name = ""
-        self.format: str | None = None
-        if answer is not None:
-            parts, told = answer.parts, answer.response.headers
-            self.name = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-            self.format = FORMATS.get(told.get_content_type())
-            self._ranges = told.get("Accept-Ranges", "").lower() == "bytes"
-        if self.format == "hls":
-            self._left = PLAY_LIST_BYTES
-
-    @property
-    def opened(self) -> bool:
-        """Whether it is connected."""
-        return self._answer is not None
-
-    def read(self, size: int) -> bytes:
-        """The next bytes, at most `size`; none at the end, and where something is wrong."""
-        if self._answer is None or self._left == 0:
-            return b""
-        try:
-            data = self._answer.response.read1(size if self._left is None else min(size, self._left))
-            self._web.allowance.spend(len(data))
-        except (TooMuchError, OSError, http.client.HTTPException, ValueError) as error:
-            self._fail(error)
-            return b""
-        if not self._at and self._left is None and data.startswith(b"#EXTM3U"):
-            self._left = max(0, PLAY_LIST_BYTES - len(data))
-        elif self._left is not None:
-            self._left -= len(data)
-        self._at += len(data)
-        return data
-
-    def seekable(self) -> bool:
-        """Whether the server gives parts."""
-        return self._ranges
-
-    def tell(self) -> int:
-        """How many bytes are behind."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go on elsewhere; gives the new place, a negative number where that can't be."""
-        target = offset + (self._at if whence == io.SEEK_CUR else 0)
-        if whence == io.SEEK_END or target < 0 or not self._ranges:
-            return -1
-        if target != self._at and self._answer is not None:
-            self._answer.connection.hang_up()
-            try:
-                self._answer = self._web.got(self._answer.parts, target)
-            except WebError as error:
-                self._fail(error)
-                return -1
-            self._at = target
-        return target
-
-    def close(self) -> None:
-        """Disconnect."""
-        if self._answer is not None:
-            self._answer.connection.hang_up()
-            self._answer = None
-
-    def _fail(self, error: Exception) -> None:
-        reason = StateReason.REFUSED
-        if isinstance(error, WebError):
-            reason = error.reason
-        elif isinstance(error, TimeoutError):
-            reason = StateReason.TIMEOUT
-        elif isinstance(error, TooMuchError):
-            reason = StateReason.UNSUPPORTED_CODEC
-        self._web.error = self._web.error or reason
 
 
 def _meaning(status: int) -> StateReason:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from queue import Empty, Full, Queue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final
 
 import av
@@ -38,6 +38,10 @@ WHAT_NEXT: Final = {
     StateReason.NO_KEYFRAMES: "sends no whole picture: unplug it and plug it in again",
 }
 
+_starting: Final = Lock()
+_captures: Final[dict[str, tuple[Thread, Pulse]]] = {}
+"""The latest thread of each device, and what asks it to stop."""
+
 
 class Webcam:
     """A webcam. Capture times are those of arrival.
@@ -67,7 +71,7 @@ class Webcam:
         handed: Queue[Decoded | StateReason] = Queue(WAITING)
         capture = Pulse()
         thread = Thread(target=self._capture, args=(handed, capture), name=f"webcam {self._device}", daemon=True)
-        thread.start()
+        self._start(thread, capture)
         timing: StreamTiming | None = None
         own = OwnClock(time.time_ns(), time.monotonic_ns())
         index = 0
@@ -83,6 +87,15 @@ class Webcam:
         finally:
             capture.stop()
             thread.join(LEAVE_S)
+
+    def _start(self, thread: Thread, capture: Pulse) -> None:
+        """Start it; of a device no more than one is ever left behind."""
+        with _starting:
+            earlier = _captures.get(self._device)
+            if earlier is not None and earlier[0].is_alive():
+                raise self._error(StateReason.TIMEOUT if earlier[1].stopped else StateReason.REFUSED)
+            _captures[self._device] = (thread, capture)
+            thread.start()
 
     def _next(self, handed: "Queue[Decoded | StateReason]", pulse: Pulse, limit_s: float) -> Decoded | None:
         """The next frame; None when asked to stop."""

@@ -35,6 +35,9 @@ SAY_S: Final = 1.0 - TURN_S / 2
 STOP_S: Final = 1.0
 """Within which all cameras end."""
 
+THREADS_S: Final = 0.4
+"""Of that time, for their threads: one that waits for its camera does not end sooner for being waited for."""
+
 UNSUPERVISED_S: Final = BEAT_LIFE_S + 10.0
 """Whoever does not beat is killed by the supervisor; where there is none, this process ends by itself."""
 
@@ -88,10 +91,12 @@ def run_cameras(
             pulse.wait(TURN_S)
     finally:
         # After a hang, whoever is in view stays so for the next process.
-        house.stop(say_so=hung_s is None)
+        until_s = time.monotonic() + STOP_S
         keeper.close()
+        house.stop(say_so=hung_s is None)
         if attendant is not None:
-            attendant.join(STOP_S)
+            # It was asked to stop together with us.
+            attendant.join(max(0.0, until_s - time.monotonic()))
 
 
 class House:
@@ -174,17 +179,18 @@ class House:
             self._complaint = trouble
 
     def stop(self, *, say_so: bool = True) -> None:
-        """End all watches.
+        """End all watches, within `STOP_S`.
 
         Args:
             say_so: end their epochs, too: then nobody goes on from them.
         """
-        self._registry.close(STOP_S if say_so else 0.0)
+        until_s = time.monotonic() + STOP_S
+        self._registry.close(0.0)
         for watch in self._watches.values():
             watch.stop() if say_so else watch.abandon()
-        until_s = time.monotonic() + STOP_S
-        for watch in self._watches.values() if say_so else ():
-            watch.join(until_s - time.monotonic())
+        if say_so:
+            _over(list(self._watches.values()), STOP_S)
+            self._registry.close(max(0.0, until_s - time.monotonic()))
 
     def _say(self, statuses: dict[str, CameraStatus]) -> None:
         """Send all states once a second, and at once those that have changed."""
@@ -214,16 +220,25 @@ class House:
         ]
         for name in leaving:
             self._watches[name].stop()
-        until_s = time.monotonic() + STOP_S / 2
-        for name in leaving:
-            watch = self._watches[name]
-            # The end of one epoch comes before the beginning of the next: what can't end yet is asked next turn.
-            if watch.join(until_s - time.monotonic()):
-                self._seen_before += watch.seen
-                self._lingering.append(watch)
-                del self._watches[name]
+        # The end of one epoch comes before the beginning of the next: what can't end yet is asked next turn.
+        for watch in _over([self._watches[name] for name in leaving], STOP_S / 2):
+            self._seen_before += watch.seen
+            self._lingering.append(watch)
+            del self._watches[watch.camera.id]
         for name, camera in wanted.items():
             self._since_ns.pop(name, None)
             if name not in self._watches:
                 tally = self._tallies.setdefault(name, Tally())
                 self._watches[name] = Watch(camera, self._use, tally)
+
+
+def _over(watches: Sequence[Watch], limit_s: float) -> list[Watch]:
+    """Wait for the end of watches that were asked to; all together take no longer than the limit.
+
+    Returns:
+        Those that are over.
+    """
+    began_s = time.monotonic()
+    for watch in watches:
+        watch.join(began_s + THREADS_S - time.monotonic())
+    return [watch for watch in watches if watch.over(began_s + limit_s - time.monotonic())]

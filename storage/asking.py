@@ -88,7 +88,7 @@ class Asking:
             limit_s: longest wait.
 
         Raises:
-            NoAnswerError: nobody answers such questions, too many wait, or there was no answer in time.
+            NoAnswerError: nobody answers such questions, too many wait, who took it stops, or there was no answer in time.
         """
         name = secrets.token_hex(12)
         queue, question, answer = self._queue(kind), self._keys.of("question", name), self._keys.of("answer", name)
@@ -105,7 +105,10 @@ class Asking:
             while (left_s := until_s - time.monotonic()) > 0:
                 found = self._link.call("BLPOP", answer, _block_s(left_s))
                 if found is not None:
-                    return bytes(found[1])
+                    answered = bytes(found[1])
+                    if not answered:
+                        raise NoAnswerError("the ingest process is stopping: try again in a moment")
+                    return answered
         finally:
             # Answered or given up: nobody is to take it any more.
             self._link.together([("DEL", question), ("LREM", queue, 1, name)])
@@ -148,7 +151,7 @@ class Asking:
 
         Args:
             request: the question.
-            body: at most `MOST_BYTES`.
+            body: at most `MOST_BYTES`; empty: there will be no answer, because this process stops.
 
         Raises:
             ValueError: it is larger.

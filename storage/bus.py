@@ -7,7 +7,7 @@ Redis holds the way, not the truth: what must survive its loss is in the databas
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,12 +15,15 @@ import msgspec
 
 from storage.keys import GROUP, Keys, Reader, position
 from storage.link import LONGEST_BLOCK_MS, BusError, Command, Link
-from storage.messages import Begin, End, Found, FrameRef, Lost, Message, Result, Sample
+from storage.messages import Begin, End, Found, Lost, Message, Result, Sample
 from storage.pulse import BEAT_LIFE_S, Heartbeat
 from storage.status import CameraStatus
 from storage.work import CLAIM_IDLE_S, WorkQueue
+from storage.work_scripts import COUNT, SHED
 
 if TYPE_CHECKING:
+    from storage.leftovers import Leftovers
+    from storage.releasing import ReleaseRequests
     from storage.remote_frames import RemoteFrames
 
 __all__ = ["Bus", "BusError"]
@@ -30,37 +33,6 @@ STATUS_LIFE_S: Final = 10
 
 LONGEST_SCAN: Final = 1024
 """Entries looked through for a camera's samples; the frame stores have room for fewer."""
-
-RELEASE_LIFE_S: Final = 3600
-"""Whoever has a store and does not look for so long is gone, and the store with it."""
-
-RELEASED_AT_ONCE: Final = 1000
-
-# A camera's samples that nobody was given are those after the group's last delivered entry. In one script, since
-# between a look and a removal a worker could be given the very entry: its frame would be released under its hands.
-_WAITING: Final = """
-local after = '-'
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    local facts = {}
-    for i = 1, #group, 2 do facts[group[i]] = group[i + 1] end
-    if facts['name'] == ARGV[1] then after = '(' .. facts['last-delivered-id'] end
-  end
-end
-local waiting = {}
-for _, entry in ipairs(redis.call('XRANGE', KEYS[1], after, '+', 'COUNT', ARGV[3])) do
-  if entry[2][2] == ARGV[2] then waiting[#waiting + 1] = entry end
-end
-"""
-_COUNT: Final = _WAITING + "return #waiting"
-_SHED: Final = (
-    _WAITING
-    + """
-if #waiting <= tonumber(ARGV[4]) then return false end
-redis.call('XDEL', KEYS[1], waiting[1][1])
-return waiting[1]
-"""
-)
 
 Kept = TypeVar("Kept", Heartbeat, CameraStatus)
 
@@ -88,8 +60,8 @@ class Bus:
         """
         self._link = Link(url)
         self._keys = Keys(prefix, partitions)
-        self._count = self._link.script(_COUNT)
-        self._shed = self._link.script(_SHED)
+        self._count = self._link.script(COUNT)
+        self._shed = self._link.script(SHED)
         decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Begin | Result | Lost | End)
         self._samples = Reader(self._keys.frames, msgspec.msgpack.Decoder(Sample))
         self._readers = [Reader(self._keys.results(number), decoder) for number in range(partitions)]
@@ -152,6 +124,13 @@ class Bus:
     def results_length(self, partition: int) -> int:
         """How many results have not been trimmed."""
         return int(self._link.call("XLEN", self._keys.results(partition)))
+
+    def lengths(self) -> tuple[dict[str, int], tuple[int, ...]]:
+        """How many entries each queue has, by its name, and the results of each partition."""
+        queues = {"frames": self._keys.frames, "faces": self._keys.faces}
+        results = [self._keys.results(number) for number in range(len(self._readers))]
+        found = [int(length) for length in self._link.together([("XLEN", key) for key in (*queues.values(), *results)])]
+        return dict(zip(queues, found, strict=False)), tuple(found[len(queues) :])
 
     def read(self, partition: int, after: str, *, count: int, block_ms: int) -> list[tuple[str, Message]]:
         """Read results after a position; what can't be understood is passed over, with a line in the log.
@@ -217,20 +196,27 @@ class Bus:
 
         return RemoteFrames(self._link, self._keys, size_mib)
 
-    def ask_release(self, frames: Iterable[FrameRef]) -> None:
-        """Ask whoever sees their stores to release pictures."""
-        stores: dict[str, list[FrameRef]] = {}
-        for frame in frames:
-            stores.setdefault(frame.store, []).append(frame)
-        for store, refs in stores.items():
-            key = self._keys.of("release", store)
-            packed = [msgspec.msgpack.encode(ref) for ref in refs]
-            self._link.together([("RPUSH", key, *packed), ("EXPIRE", key, RELEASE_LIFE_S)])
+    def release_requests(self) -> "ReleaseRequests":
+        """What others are asked to release."""
+        from storage.releasing import ReleaseRequests
 
-    def asked_to_release(self, store: str) -> list[FrameRef]:
-        """What this process, which sees the store, was asked to release; it is asked once."""
-        packed = self._link.call("LPOP", self._keys.of("release", store), RELEASED_AT_ONCE)
-        return [msgspec.msgpack.decode(each, type=FrameRef) for each in packed or ()]
+        return ReleaseRequests(self._link, self._keys)
+
+    def leftovers(self) -> "Leftovers":
+        """What is in the queues."""
+        from storage.leftovers import Leftovers
+
+        return Leftovers(self._link, self._keys)
+
+    def shed_by_classify(self, cameras: Sequence[str]) -> dict[str, int]:
+        """How many samples of those cameras `classify` shed, see `WorkQueue.done`; of others none is known of."""
+        counts = self._link.call("MGET", *map(self._keys.shed, cameras)) if cameras else ()
+        return {camera: int(count) for camera, count in zip(cameras, counts, strict=True) if count is not None}
+
+    def forget_shed(self, cameras: Sequence[str]) -> None:
+        """Count anew what `classify` sheds of those cameras: who watches them begins."""
+        if cameras:
+            self._link.call("DEL", *map(self._keys.shed, cameras))
 
     def put_status(self, camera: str, status: CameraStatus) -> None:
         """Say how a camera fares; it holds for `STATUS_LIFE_S`."""

@@ -6,9 +6,7 @@ from typing import Any, Final
 
 from storage.camera_words import parse_hours, parse_labels, parse_number, parse_regions
 from storage.errors import InvalidError
-
-NONE: Final = "none"
-"""Takes away."""
+from storage.names import NONE, normal_name
 
 _FORMULA: Final = re.compile(r"'*[ \t\r\n]*[=+\-@\t\r\n]")
 """What a spreadsheet would compute, and what was made harmless before."""
@@ -63,13 +61,13 @@ def _or_none(read: Callable[[str], Any], absent: object = None) -> Callable[[str
 
 
 READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    "name": str,
-    "building": str,
-    "zone": _or_none(str),
+    "name": normal_name,
+    "building": normal_name,
+    "zone": _or_none(normal_name),
     "url": str,
     "substream_url": _or_none(str),
     "transport": _transport,
-    "credential": _or_none(str),
+    "credential": _or_none(normal_name),
     "analyze_fps": parse_number,
     "min_face_px": _whole,
     "counts": _truth,

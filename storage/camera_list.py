@@ -7,13 +7,15 @@ password of a camera that is there.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from storage.camera_cells import NONE, READ, harmless, taken_back
+from storage.camera_cells import READ, harmless, taken_back
 from storage.camera_words import (
     show_hours,
     show_labels,
@@ -21,8 +23,10 @@ from storage.camera_words import (
     show_regions,
 )
 from storage.database.records import Camera, Transport
+from storage.database.userinfo import shown_address
 from storage.errors import InputError, InvalidError
 from storage.hours import Hours
+from storage.names import NONE, normal_name
 from storage.regions import Region
 from storage.words import Label
 
@@ -82,6 +86,13 @@ class Mistake(msgspec.Struct, frozen=True):
 
 COLUMNS: Final = tuple(name for name in Listed.__struct_fields__ if name != "line")
 
+_WORD: Final = re.compile(r"[a-z_]{1,40}")
+
+
+def mistake_of(line: int, message: str) -> Mistake:
+    """A mistake, told without the password of an address that stands in a wrong cell."""
+    return Mistake(line, shown_address(message))
+
 
 def read_list(data: bytes) -> tuple[list[Listed], list[Mistake]]:
     """Read a list.
@@ -123,9 +134,9 @@ def doubled(listed: Iterable[Listed]) -> list[Mistake]:
     """Names that stand in a list twice."""
     first: dict[str, int] = {}
     return [
-        Mistake(one.line, f"{one.name!r} is the name of line {first[one.name]} already")
+        mistake_of(one.line, f"{one.name!r} is the name of line {first[normal_name(one.name)]} already")
         for one in listed
-        if first.setdefault(one.name, one.line) != one.line
+        if first.setdefault(normal_name(one.name), one.line) != one.line
     ]
 
 
@@ -134,7 +145,7 @@ def write_list(cameras: Iterable[Camera], buildings: Mapping[str, str], zones: M
 
     Args:
         cameras: to be written.
-        buildings: their names, by identifier.
+        buildings: words for them (their names), by identifier.
         zones: likewise.
     """
     out = io.StringIO()
@@ -157,7 +168,8 @@ def show_camera(camera: Camera, building: str, zone: str | None) -> dict[str, st
         "url": camera.shown_url,
         "substream_url": camera.shown_substream_url or NONE,
         "transport": camera.transport,
-        "credential": camera.credential or NONE,
+        # Empty, which leaves it as it is, where an earlier version took `none` for a name.
+        "credential": "" if (camera.credential or "").lower() == NONE else camera.credential or NONE,
         "analyze_fps": show_number(camera.analyze_fps),
         "min_face_px": str(camera.min_face_px),
         "counts": "yes" if camera.counts else "no",
@@ -194,12 +206,21 @@ def _header(cells: list[str]) -> list[str]:
     while header and not header[-1]:
         header.pop()
     if unknown := [name for name in header if name not in COLUMNS]:
-        raise InputError(f"the list has a column {unknown[0][:40]!r}; there are {', '.join(COLUMNS)}")
+        columns = ", ".join(COLUMNS)
+        if not _are_names(header, unknown[0]):
+            raise InputError(f"the first line must name the columns: {columns}")
+        raise InputError(f"the list has a column {unknown[0]!r}; there are {columns}")
     if len(set(header)) != len(header):
         raise InputError("the list has a column twice")
     if "name" not in header:
         raise InputError(f"the list has no column `name`; the first line names the columns: {', '.join(COLUMNS)}")
     return header
+
+
+def _are_names(header: list[str], unknown: str) -> bool:
+    """Whether a first line names columns, wrong ones too: else it may be a camera, and no cell of it is shown."""
+    known = any(name in COLUMNS for name in header) or get_close_matches(unknown, COLUMNS)
+    return bool(known) and all(_WORD.fullmatch(name) for name in header if name)
 
 
 def _take(line: int, header: list[str], cells: list[str], listed: list[Listed], mistakes: list[Mistake]) -> None:
@@ -212,7 +233,7 @@ def _take(line: int, header: list[str], cells: list[str], listed: list[Listed], 
         try:
             values[name] = READ[name](cell)
         except InvalidError as error:
-            mistakes.append(Mistake(line, f"{name}: {error}"))
+            mistakes.append(mistake_of(line, f"{name}: {error}"))
             return
     if "name" not in values:
         mistakes.append(Mistake(line, "name: it is empty"))

@@ -22,11 +22,15 @@ from storage.bus import Bus, BusError
 from storage.errors import SetupError
 from storage.framefile import read_head
 from storage.frames import FrameGoneError, FrameStore
+from storage.gone_stores import GoneStores
 from storage.messages import FrameRef
 from storage.remote_frames import RemoteFrames
 
 DECIDE_S: Final = 1.0
 """Where pictures go is decided anew this often."""
+
+AWAY_S: Final = 5.0
+"""A Redis that did not answer is asked again after this long: to find out takes as long."""
 
 SEEING: Final = ("detect", "classify", "aggregate")
 """Roles that look at pictures; a worker's name begins with its role."""
@@ -53,6 +57,10 @@ class Frames(Protocol):
 
     def sees(self, ref: FrameRef) -> bool:
         """Whether this process can look at pictures of that store at all."""
+        ...
+
+    def gone(self, ref: FrameRef) -> bool:
+        """Whether nobody can look at pictures of that store any more; may raise BusError."""
         ...
 
     def view(self, ref: FrameRef) -> NDArray[np.uint8]:
@@ -95,18 +103,20 @@ class FrameAccess:
         self._path = None if kind == "redis" else path
         self._remote: RemoteFrames = bus.remote_frames(size_mib)
         self._shared: FrameStore | None = None
-        self._before: list[FrameStore] = []
+        self._before: FrameStore | None = None
+        self._requests = bus.release_requests()
         self._chosen_shared = True
         self._decide_s = 0.0
-        self._turn = threading.Lock()
+        self._turn, self._opening = threading.Lock(), threading.Lock()
+        self._gone = GoneStores(bus)
         if kind == "shared" and path is not None:
             self._shared = FrameStore(path)
-        self._look_again()
+        self._open_newest()
 
     @property
     def store(self) -> str:
         """The word for the store in shared memory that this process sees now; empty: none."""
-        self._look_again()
+        self._open_newest()
         shared = self._shared
         return "" if shared is None else shared.identity
 
@@ -125,6 +135,9 @@ class FrameAccess:
 
     def sees(self, ref: FrameRef) -> bool:
         return self._of(ref) is not None
+
+    def gone(self, ref: FrameRef) -> bool:
+        return not self.sees(ref) and self._gone.has(ref.store)
 
     def view(self, ref: FrameRef) -> NDArray[np.uint8]:
         store = self._of(ref)
@@ -155,14 +168,13 @@ class FrameAccess:
         if remote:
             self._remote.release(remote)
         if strange:
-            self._bus.ask_release(strange)
+            self._requests.ask(strange)
 
     def close(self) -> None:
-        for store in (*self._before, self._shared, self._remote):
+        for store in (self._before, self._shared, self._remote):
             if store is not None:
                 store.close()
-        self._shared, self._path = None, None
-        self._before.clear()
+        self._before, self._shared, self._path = None, None, None
 
     def __enter__(self) -> Self:
         return self
@@ -179,45 +191,48 @@ class FrameAccess:
         return shared if shared is not None and ref.store in {"", shared.identity} else None
 
     def _to_shared(self) -> FrameStore | None:
-        """The store in shared memory while pictures go there."""
-        if time.monotonic() >= self._decide_s:
-            with self._turn:
-                if time.monotonic() >= self._decide_s:
-                    self._decide_s = time.monotonic() + DECIDE_S
-                    self._decide()
+        """The store in shared memory while pictures go there; one thread decides, the others go by the last choice."""
+        if time.monotonic() >= self._decide_s and self._turn.acquire(blocking=False):
+            pause_s = AWAY_S
+            try:
+                if time.monotonic() >= self._decide_s and self._decide():
+                    pause_s = DECIDE_S
+            finally:
+                self._decide_s = time.monotonic() + pause_s
+                self._turn.release()
         return self._shared if self._chosen_shared else None
 
-    def _decide(self) -> None:
+    def _decide(self) -> bool:
+        """Decide anew where pictures go; False where Redis does not answer."""
         self._open_newest()
-        shared = self._shared
-        before = self._chosen_shared
-        with suppress(BusError):
-            # While Redis is away nothing can be sent either way.
+        shared, before = self._shared, self._chosen_shared
+        try:
             self._chosen_shared = choose(self._kind, "" if shared is None else shared.identity, self._seen())
             if shared is not None:
-                shared.release(self._bus.asked_to_release(shared.identity))
-        if before != self._chosen_shared and self._kind == "auto":
-            log.info("pictures go into", store="shared memory" if self._chosen_shared else "redis")
+                shared.release(self._requests.asked(shared.identity))
+        except BusError:
+            # Nothing can be sent either way.
+            return False
+        finally:
+            if before != self._chosen_shared and self._kind == "auto":
+                log.info("pictures go into", store="shared memory" if self._chosen_shared else "redis")
+        return True
 
     def _seen(self) -> list[str]:
         beats: Callable[[], dict[str, str]] = self._bus.stores_seen
         return [store for name, store in beats().items() if name.partition("-")[0] in SEEING]
 
-    def _look_again(self) -> None:
-        with self._turn:
-            self._open_newest()
-
     def _open_newest(self) -> None:
         """Map the store where it was made, or made anew, since."""
-        if self._path is None:
-            return
-        with suppress(SetupError):
+        with self._opening, suppress(SetupError):
+            if self._path is None:
+                return
             if self._shared is None or read_head(self._path).identity != self._shared.identity:
                 newest = FrameStore(self._path)
-                if self._shared is not None:
-                    # Other threads may be about to use it: it is closed with this.
-                    self._before.append(self._shared)
-                self._shared = newest
+                # Other threads may be about to use the last one; nobody has used the one before it for long.
+                if self._before is not None:
+                    self._before.close()
+                self._before, self._shared = self._shared, newest
 
 
 def choose(kind: Kind, own: str, seen: Iterable[str]) -> bool:

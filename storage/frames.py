@@ -124,6 +124,10 @@ class FrameStore:
         """Whether it is a reference into this store, held or not."""
         return ref.store in {"", self.identity}
 
+    def gone(self, ref: FrameRef) -> bool:
+        """Whether it is a reference into another store: this one knows of no other."""
+        return not self.sees(ref)
+
     def view(self, ref: FrameRef) -> NDArray[np.uint8]:
         """The picture in place: read-only (height, width, 3) uint8, not a copy.
 

@@ -26,7 +26,7 @@ class Hours(msgspec.Struct, frozen=True):
     Attributes:
         days: on which it begins.
         start: first minute, "HH:MM"; `from` in JSON.
-        end: first minute after it, "HH:MM" or "24:00"; `to` in JSON. At or before `start`, it ends on the next day.
+        end: first minute after it, "HH:MM" or "24:00"; `to` in JSON. Before `start`, it ends on the next day.
     """
 
     days: tuple[Day, ...]
@@ -38,7 +38,7 @@ def check_hours(hours: Sequence[Hours]) -> None:
     """Refuse what is no time of day.
 
     Raises:
-        InvalidError: none or too many, no day or the same twice, or a time that a clock doesn't show.
+        InvalidError: none or too many, no day or the same twice, a time that a clock doesn't show, or no time at all.
     """
     if not 1 <= len(hours) <= MOST_HOURS:
         raise InvalidError(
@@ -51,6 +51,8 @@ def check_hours(hours: Sequence[Hours]) -> None:
             raise InvalidError(f'hours begin at "00:00" to "23:59", not {one.start[:20]!r}')
         if one.end != _MIDNIGHT and not _TIME.fullmatch(one.end):
             raise InvalidError(f'hours end at "00:00" to "24:00", not {one.end[:20]!r}')
+        if one.end == one.start:
+            raise InvalidError(f"hours {one.start}-{one.end} end when they begin: write 00:00-24:00 for a whole day")
 
 
 def within(hours: Sequence[Hours] | None, at_ns: int, timezone: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from storage.link import Command
-from storage.messages import MESSAGE_VERSION, Found, Message, Sample
+from storage.messages import MESSAGE_VERSION, Found, Lost, Message, Sample
 
 GROUP: Final = "workers"
 """The consumer group of `frames`, and that of `faces`."""
@@ -22,6 +22,9 @@ CAMERA: Final = "c"
 
 HOPS: Final = "h"
 """The field of an entry that was handed back: how often."""
+
+SHED_LIFE_S: Final = 7 * 24 * 3600
+"""How much of a camera was shed is forgotten so long after the last of it: the camera may have been removed."""
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,10 @@ class Keys:
         """The stream of a partition's results."""
         return self.of("results", str(partition))
 
+    def shed(self, camera: str) -> str:
+        """How many samples of a camera `classify` shed."""
+        return self.of("shed", camera)
+
     def partition(self, camera: str) -> int:
         """Which partition a camera belongs to: the same in every process, always."""
         return zlib.crc32(camera.encode()) % self.partitions
@@ -75,7 +82,7 @@ class Keys:
         return "".join(f"\\{letter}" if letter in "*?[]\\^" else letter for letter in self.prefix) + ":*"
 
     def add_sample(self, sample: Sample) -> Command:
-        """The command that sends a sample to be looked at; the scripts of `storage.bus` rely on its order of fields."""
+        """The command that sends a sample to be looked at; `storage.work_scripts` relies on its order of fields."""
         return ("XADD", self.frames, "*", CAMERA, sample.camera, BODY, msgspec.msgpack.encode(sample))
 
     def add_found(self, found: Found) -> Command:
@@ -85,6 +92,13 @@ class Keys:
     def add_result(self, message: Message) -> Command:
         """The command that sends a message to its camera's partition."""
         return ("XADD", self.results(self.partition(message.camera)), "*", BODY, msgspec.msgpack.encode(message))
+
+    def count_shed(self, message: Message) -> tuple[Command, ...]:
+        """The commands that count what a worker sheds, where a message says so."""
+        if not isinstance(message, Lost):
+            return ()
+        key = self.shed(message.camera)
+        return ("INCRBY", key, message.last + 1 - message.first), ("EXPIRE", key, SHED_LIFE_S)
 
 
 class Reader(Generic[T]):

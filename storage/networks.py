@@ -1,6 +1,8 @@
 """Which networks cameras may be in, and names looked up within a time limit.
 
-A camera's address is hostile input: it must lead to no service that only this machine can reach.
+A camera's address is hostile input: it must lead nowhere but to the networks that the operator has set. `private`, the
+default, includes this machine itself, whose other services are then to be reached by no more than a camera's protocols:
+list the cameras' own networks instead where that is too much.
 """
 
 import ipaddress

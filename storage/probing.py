@@ -1,5 +1,6 @@
 """What is asked about a camera's connection, and what is answered."""
 
+import os
 from typing import Final
 
 import msgspec
@@ -10,12 +11,20 @@ from storage.status import StateReason
 PROBE_LIMIT_S: Final = 10.0
 """After so long a check is over, whatever it is doing."""
 
+MOST_AT_ONCE: Final = 16
+FOR_EACH_CORE: Final = 4
+"""A check takes a quarter of a second of a core, and mostly waits."""
+
 PROBE: Final = "probe"
 """The kind of asking for a check; any ingest process answers."""
 
-
 COVERED: Final = b"covered"
 """Asks for the picture with everything pixelated where people may be."""
+
+
+def at_once() -> int:
+    """So many checks of a list at a time."""
+    return min(MOST_AT_ONCE, FOR_EACH_CORE * (os.cpu_count() or 1))
 
 
 def still_of(camera: str) -> str:

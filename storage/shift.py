@@ -2,20 +2,21 @@
 
 What was handed out to a worker that died comes back one task at a time, each with a marker that says who has it in hand;
 only a death with the marker counts against a task. So of a batch only the culprit gets blamed, and it is tried
-`MOST_DEATHS` times like any other, then once in a process of its own; see `Rescue`. A task whose picture can't be seen
+`MOST_DEATHS` times like any other, then once in a process of its own; see `Bench`. A task whose picture can't be seen
 from here goes back to the queue at once, for who can.
 """
 
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, Generic, TypeVar
 
 import structlog
 
+from storage.bench import Bench, Outcome, Plan
 from storage.link import BusError
-from storage.messages import Found, Message, Sample
+from storage.messages import Found, Sample
 from storage.pulse import Pulse
 from storage.work import Task, WorkQueue
 
@@ -25,80 +26,23 @@ BLOCK_MS: Final = 200
 MOST_HOPS: Final = 8
 """So often a live sample goes back to the queue. With the pauses between, others have had a second to take it."""
 
+MOST_FOOTAGE_HOPS: Final = 40
+"""One of footage that went back as often may be of a store that is gone: from then on that is asked."""
+
 FIRST_PAUSE_S: Final = 0.02
 LONGEST_PAUSE_S: Final = 0.5
-"""Who handed a task back leaves the queue to others for a moment; longer each time, while it is given nothing else."""
+"""Who handed a task back leaves the queue to others for a moment; longer each time, while it is given nothing else. With
+other tasks in hand it is the shortest each time."""
 
 KEEP_S: Final = 5.0
 """What waits in hand is kept from being taken over this often."""
 
+GONE: Final = "the shared memory that held its picture is gone"
 BLIND: Final = "no worker that was given it sees the shared memory that holds its picture"
 
 T = TypeVar("T", Sample, Found)
-T_contra = TypeVar("T_contra", Sample, Found, contravariant=True)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of some tasks: finds for `classify`, messages for the aggregator."""
-
-    found: tuple[Found, ...] = ()
-    messages: tuple[Message, ...] = ()
-
-
-class Plan(Protocol[T_contra]):
-    """Which of the tasks at hand come next. Without one they are worked on as they come."""
-
-    hold: int
-    """Most tasks at hand."""
-
-    def choose(self, waiting: Sequence[T_contra]) -> list[int]:
-        """The places of those to work on now, at least one; `waiting` is never empty, the oldest first."""
-        ...
-
-    def wait_s(self, waiting: Sequence[T_contra]) -> float:
-        """For how long it pays to wait for more of them; 0 where nothing is gained."""
-        ...
-
-    def overdue(self, waiting: Sequence[T_contra]) -> list[int]:
-        """The places of those that are given up."""
-        ...
-
-    def lose(self, tasks: Sequence[T_contra]) -> tuple[Message, ...]:
-        """What to say of those that are given up."""
-        ...
-
-    def release(self, tasks: Sequence[T_contra]) -> None:
-        """Called when it has been said."""
-        ...
-
-
-def _seen(_: Sample | Found) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class Bench(Generic[T]):
-    """How a role works on its tasks.
-
-    Attributes:
-        work: the outcome of one or more tasks; exceptions are taken for the tasks' fault, but for `BusError`.
-        rescue: the outcome of one task that killed its workers, found in a process of its own; None where that dies too, or
-            where it was cut short because the worker is to stop.
-        set_aside: the outcome of a task that can't be done, with the reason.
-        batch: most tasks worked on at once, without a plan.
-        sees: whether the task's picture can be seen from here.
-        plan: which come next.
-    """
-
-    work: Callable[[Sequence[T]], Outcome]
-    rescue: Callable[[T], Outcome | None]
-    set_aside: Callable[[T, str], Outcome]
-    batch: int
-    sees: Callable[[T], bool] = _seen
-    plan: Plan[T] | None = None
 
 
 def work_through(queue: WorkQueue[T], bench: Bench[T], pulse: Pulse) -> None:
@@ -171,33 +115,67 @@ class _Shift(Generic[T]):
         if self._held and now_s >= self._keep_s:
             self._keep_s = now_s + KEEP_S
             self._queue.keep_alive([task for task, _ in self._held])
+        handed_back = False
         for task in self._queue.take(room, block_ms) if room > 0 else []:
             if task.body is None:
                 self._hand_over([task], [])
             elif not self._bench.sees(task.body):
+                handed_back = True
                 self._pass_on(task, task.body)
             elif not task.redelivered:
                 self._blind = 0
                 self._held.append((task, task.body))
             else:
-                outcome = _again(self._bench, task.body, self._queue.deaths(task))
+                outcome = self._again(task, task.body)
                 if outcome is None and self._pulse.stopping:
                     # The last try was cut short, which says nothing of the sample: it stays in hand for who comes next.
                     return False
                 self._hand_over([task], [outcome or self._bench.set_aside(task.body, "it ends its worker each time")])
-        if self._blind:
-            pause_s = min(FIRST_PAUSE_S * 2.0 ** min(self._blind - 1, 10), LONGEST_PAUSE_S)
-            self._pulse.wait(0.0 if self._held else pause_s)
+        if self._held and handed_back:
+            self._pulse.wait(FIRST_PAUSE_S)
+        elif self._blind and not self._held:
+            self._pulse.wait(min(FIRST_PAUSE_S * 2.0 ** min(self._blind - 1, 10), LONGEST_PAUSE_S))
         return True
 
     def _pass_on(self, task: Task[T], body: T) -> None:
-        """Hand a task back to who can see its picture; a live one only so often."""
+        """Hand a task back to who can see its picture; a live one only so often, footage until nobody ever can."""
         self._blind += 1
-        frame = _sample(body).frame
-        if frame.live and task.hops >= MOST_HOPS:
-            self._hand_over([task], [self._bench.set_aside(body, BLIND)])
+        if _sample(body).frame.live:
+            reason = BLIND if task.hops >= MOST_HOPS else None
         else:
+            reason = GONE if task.hops >= MOST_FOOTAGE_HOPS and self._bench.gone(body) else None
+        if reason is None:
             self._queue.hand_back([task])
+        else:
+            self._hand_over([task], [self._bench.set_aside(body, reason)])
+
+    def _again(self, task: Task[T], body: T) -> Outcome | None:
+        """One more try at a task whose worker died; None where the last one failed, too."""
+        deaths = self._queue.deaths(task)
+        if deaths < MOST_DEATHS:
+            return _done(self._bench, [body])[0]
+        sample = _sample(body)
+        log.error("last try in a process of its own", camera=sample.camera, seq=sample.seq, deaths=deaths)
+        with self._kept([task] + [held for held, _ in self._held]):
+            return self._bench.rescue(body)
+
+    @contextmanager
+    def _kept(self, tasks: Sequence[Task[T]]) -> Iterator[None]:
+        """Keep tasks from being taken over while this thread waits for long."""
+        over = threading.Event()
+
+        def keep() -> None:
+            while not over.wait(KEEP_S):
+                with suppress(BusError):
+                    self._queue.keep_alive(tasks)
+
+        thread = threading.Thread(target=keep, name="keeper", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _give_up(self, plan: Plan[T]) -> None:
         if places := plan.overdue(self._bodies):
@@ -222,15 +200,6 @@ class _Shift(Generic[T]):
 
 def _sample(body: Sample | Found) -> Sample:
     return body if isinstance(body, Sample) else body.sample
-
-
-def _again(bench: Bench[T], body: T, deaths: int) -> Outcome | None:
-    """One more try at a task whose worker died; None where the last one failed, too."""
-    if deaths < MOST_DEATHS:
-        return _done(bench, [body])[0]
-    sample = _sample(body)
-    log.error("last try in a process of its own", camera=sample.camera, seq=sample.seq, deaths=deaths)
-    return bench.rescue(body)
 
 
 def _done(bench: Bench[T], bodies: Sequence[T], tries: int = 2) -> list[Outcome]:

@@ -43,7 +43,7 @@ class CameraStatus(msgspec.Struct, frozen=True):
         detail: the reason in a sentence for people, with what to do next; None while it is live.
         drops: samples that were not looked at since this ingest process began, by where it happened: `late` (decoding
             fell behind), `no_room` (the frame store was full), `shed` (too many waited), `behind` (the aggregator was too
-            far behind), `bus` (Redis was away).
+            far behind), `bus` (Redis was away). What `classify` sheds is counted by itself, see `Bus.shed_by_classify`.
         warnings: what has changed for the worse since the camera was set up, a sentence each: moved, dirty, dark.
         reconnects: how often the connection was made anew since this ingest process began.
     """

@@ -128,13 +128,15 @@ class WorkQueue(Generic[T]):
         Args:
             tasks: what is finished, whatever became of it.
             found: for `classify`.
-            messages: for the aggregators.
+            messages: for the aggregators; those of samples that were shed are counted by camera, see `Bus.shed_by_classify`.
 
         Raises:
             BusError: Redis is away or full.
         """
         commands = [self._keys.add_found(faces) for faces in found]
         commands += [self._keys.add_result(message) for message in messages]
+        # At the very moment at which it is said: no kill in between makes the two differ.
+        commands += [command for message in messages for command in self._keys.count_shed(message)]
         if ids := [task.id for task in tasks]:
             commands += [("XACK", self._stream, GROUP, *ids), ("XDEL", self._stream, *ids)]
             commands += [("HDEL", self._marks, *ids), ("HDEL", self._deaths, *ids)]

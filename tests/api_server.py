@@ -102,9 +102,9 @@ class Api:
         """Let ingest say how a camera fares."""
         self.context.bus.put_status(camera, status)
 
-    def beat(self, worker: str, trouble: str | None = None) -> None:
+    def beat(self, worker: str, trouble: str | None = None, store: str = "", device: str | None = None) -> None:
         """Let a worker beat."""
-        self.context.bus.beat(Heartbeat(worker, 1, time.time(), 1, trouble))
+        self.context.bus.beat(Heartbeat(worker, 1, time.time(), 1, trouble, store, device))
 
 
 @pytest.fixture(name="api")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_ready_means_database_bus_and_every_worker(api: Api) -> None:
     assert api.get("/health/live") == {"status": "live"}
-    api.beat("detect-0")
+    api.beat("detect-0", store="ab12", device="litert on cpu")
     found = problem(api.client.get("/api/v1/health/ready"), 503, "not-ready")
     assert [check["name"] for check in found["checks"] if not check["ok"]] == ["aggregate-0"]
     api.beat("aggregate-0", "the disk is full")
@@ -35,6 +35,13 @@ def test_ready_means_database_bus_and_every_worker(api: Api) -> None:
         "detect-0": None,
         "aggregate-0": "the disk is full",
     }
+    # What workers run on, and which of them share memory.
+    assert [(check["device"], check["store"]) for check in ready["checks"]] == [
+        (None, None),
+        (None, None),
+        ("litert on cpu", "ab12"),
+        (None, None),
+    ]
 
 
 def test_the_version_is_said(still: Api) -> None:

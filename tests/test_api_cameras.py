@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 from api import ingest
+from api.bodies import CameraIn, CameraPatch, ListedCamera
 from ingest.answers import Grounds, run_answers
 from ingest.frame import Frame
 from ingest.played import PlayedFile
 from storage.asking import NoAnswerError
-from storage.probing import still_of
+from storage.probing import at_once, still_of
 from storage.pulse import Pulse
 from tests.api_server import Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
 from tests.conftest import WriteVideo, flat
@@ -131,6 +132,47 @@ def test_a_change_for_another_version_is_refused(api: Api) -> None:
     problem(patch(api, f"/cameras/{camera}", {"name": "x"}, **{"If-Match": "latest"}), 422, "invalid-request")
 
 
+def test_changes_of_parts_at_the_same_time_lose_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else changes another part between the reading and the writing of a change."""
+    building = api.building()
+    camera, sites = api.camera(building), api.context.sites
+    reads = {"camera": sites.camera, "building": sites.building}
+
+    def meanwhile(kind: str, path: str, body: Any) -> None:
+        def read(identifier: str) -> Any:
+            found = reads[kind](identifier)
+            monkeypatch.setattr(sites, kind, reads[kind])
+            assert patch(api, path, body).status_code == 200
+            return found
+
+        monkeypatch.setattr(sites, kind, read)
+
+    for kind, path in (("camera", f"/cameras/{camera}"), ("building", f"/buildings/{building}")):
+        meanwhile(kind, path, {"policy": {"labels": ["without_mask"]}})
+        policy = patch(api, path, {"policy": {"dwell_s": 7}}).json()["policy"]
+        assert (policy["labels"], policy["dwell_s"]) == (["without_mask"], 7)
+    meanwhile("camera", f"/cameras/{camera}", {"thresholds": {"detection": 0.7}})
+    found = patch(api, f"/cameras/{camera}", {"thresholds": {"confidence": 0.9}}).json()
+    assert found["thresholds"] == {"detection": 0.7, "confidence": 0.9}
+    meanwhile("camera", f"/cameras/{camera}", {"name": "Gate"})
+    answer = patch(api, f"/cameras/{camera}", {"policy": {"dwell_s": 8}}, **{"If-Match": str(found["version"])})
+    problem(answer, 412, "version-mismatch")
+
+
+@pytest.mark.parametrize("word", ["export", "import"])
+def test_a_word_of_the_api_is_no_identifier_of_a_camera(api: Api, word: str) -> None:
+    body = {"name": "Door", "building_id": api.building(), "url": "rtsp://10.0.0.5/1", "id": word}
+    answer = api.client.post("/api/v1/cameras", json=body)
+    assert f"'{word}' can't be a camera's identifier" in problem(answer, 422, "invalid-request")["detail"]
+
+
+def test_what_was_sent_shows_no_password_where_it_is_logged() -> None:
+    url = f"rtsp://admin:{PASSWORD}@10.0.0.5/1"
+    sent = {"name": "Door", "url": url, "substream_url": url}
+    bodies = (CameraIn(**sent, building_id="b1"), CameraPatch(**sent), ListedCamera(**sent))
+    assert not any(PASSWORD in f"{body} {body!r}" for body in bodies)
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
@@ -205,6 +247,17 @@ def test_registration_says_whether_the_camera_can_be_reached(
     ).json()
     assert unseen["check"] is None
     assert len(api.get("/cameras")["items"]) == 3
+
+
+def test_registration_says_of_a_camera_that_does_not_answer_that_it_does_not(
+    api: Api, watching: dict[str, Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "PROBE_LIMIT_S", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/1"
+        made = api.post("/cameras", {"name": "Door", "building_id": api.building(), "url": url})
+    assert (made["check"]["ok"], made["check"]["reason"]) == (False, "timeout")
+    assert made["check"]["detail"]
 
 
 def test_a_camera_is_tested_on_request(api: Api, watching: dict[str, Frame], closed_port: int) -> None:
@@ -324,7 +377,9 @@ def test_an_import_says_what_can_be_reached(api: Api, watching: dict[str, Frame]
     api.building()
     rows = f"name,url\nClip,file:clip.mp4\nDoor,rtsp://127.0.0.1:{closed_port}/1\n"
     found = imported(api, rows).json()
-    assert [one["check"]["ok"] for one in found["cameras"]] == [True, False]
+    assert (found["checked"], [one["check"]["ok"] for one in found["cameras"]]) == (True, [True, False])
+    tried = imported(api, rows, dry_run=True).json()
+    assert (tried["checked"], [one["check"] for one in tried["cameras"]]) == (False, [None, None])
     assert [one["check"] for one in imported(api, rows, check=False).json()["cameras"]] == [None, None]
 
 
@@ -375,3 +430,18 @@ def test_without_a_usable_key_no_password_is_taken(api: Api) -> None:
     assert "secret.key" in problem(answer, 503, "setup-incomplete")["detail"]
     assert PASSWORD not in answer.text
     assert api.camera(building) == "c1"
+
+
+def test_a_list_of_cameras_that_do_not_answer_is_checked_as_many_at_once_as_by_the_command_line(
+    api: Api, watching: dict[str, Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "PROBE_LIMIT_S", 3.0)
+    api.building()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}"
+        rows = "".join(f"Door {number},{url}/{number}\n" for number in range(at_once()))
+        began_s = time.monotonic()
+        found = imported(api, f"name,url\n{rows}").json()
+    # One after the other they would take 3 s each.
+    assert time.monotonic() - began_s < 8.0
+    assert [one["check"]["reason"] for one in found["cameras"]] == ["timeout"] * at_once()

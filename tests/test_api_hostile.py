@@ -21,7 +21,7 @@ PASSWORD = "geheim-47"  # noqa: S105
 
 
 def test_what_is_not_there_is_a_problem(still: Api) -> None:
-    for path in ("/api/v1/nothing", "/api/v2/cameras", "/nothing", "/api/v1/cameras/", "/static/none.js", "/metrics"):
+    for path in ("/api/v1/nothing", "/api/v2/cameras", "/nothing", "/api/v1/cameras/", "/static/none.js", "/metrics/"):
         assert problem(still.client.get(path), 404, "not-found")["instance"] == path
     for identifier in ("b9", "a%00b", "x" * 300, "%F0%9F%98%80", ".."):
         problem(still.client.get(f"/api/v1/buildings/{identifier}"), 404, "not-found")

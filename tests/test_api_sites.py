@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from storage.messages import Lost
 from storage.status import CameraState, CameraStatus, StateReason
 from tests.api_server import START_NS, Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
 
@@ -263,6 +264,15 @@ def test_a_camera_s_status_is_what_ingest_says(api: Api) -> None:
         "warnings": ["it has moved"],
         "reconnects": 4,
     }
+
+
+def test_a_camera_s_status_tells_what_was_shed_before_it_was_classified(api: Api) -> None:
+    building = api.building()
+    camera, other = api.camera(building), api.camera(building, "Gate")
+    api.says(camera, CameraStatus(CameraState.LIVE, None, START_NS, 5.0, 5.0, None, "rtcp", drops={"shed": 3}))
+    api.context.bus.faces_queue("classify-0").done([], messages=[Lost(camera, 1, first=5, last=8, at_ns=START_NS)])
+    assert api.get(f"/cameras/{camera}/status")["drops"] == {"shed": 3, "classify": 4}
+    assert api.get(f"/cameras/{other}/status")["drops"] == {}
 
 
 def test_a_camera_nobody_has_begun_with_is_connecting(api: Api) -> None:

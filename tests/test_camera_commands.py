@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from infra.commands.camera_options import find_camera
 from infra.places import Places
 from infra.rtsp.server import RtspServer
 from infra.settings import load_settings
+from storage.database.changes import CameraChanges
+from storage.database.records import Camera, Policy
+from storage.database.sites import Sites
 from tests.conftest import WriteVideo, flat
 
 Call = Callable[..., tuple[int, str, str]]
@@ -109,6 +113,22 @@ def test_all_that_can_be_said_of_a_camera_is_an_option(maskwatch: Call, north: s
     shown = maskwatch("camera", "show", "Door")[1]
     for words in ("watch:0,0 1,0 1,1", "udp", "rtsp://10.0.0.5/2", "watched:          no", "0.4"):
         assert words in shown
+
+
+def test_a_change_that_somebody_else_makes_meanwhile_is_not_undone(
+    maskwatch: Call, north: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maskwatch("camera", "add", "Door", "rtsp://10.0.0.5/1", "--no-check")
+
+    def meanwhile(sites: Sites, which: str) -> Camera:
+        found = find_camera(sites, which)
+        sites.change_camera(found.id, CameraChanges(policy=Policy(dwell_s=7.0)))
+        return found
+
+    monkeypatch.setattr("infra.commands.camera_changes.find_camera", meanwhile)
+    status, _, err = maskwatch("camera", "change", "Door", "--labels", "without_mask")
+    assert (status, "has been changed meanwhile" in err) == (1, True)
+    assert lines(maskwatch("camera", "show", "c1", "--json")[1])[0]["policy"]["dwell_s"] == 7
 
 
 def test_a_camera_is_changed_in_part(maskwatch: Call, north: str, clip: str) -> None:
@@ -247,6 +267,33 @@ def test_a_list_with_mistakes_is_not_taken_and_each_line_is_named(maskwatch: Cal
     file.write_text("name,building,zone,url\nGate,South,Hall,rtsp://10.0.0.5/2\n")
     status, _, err = maskwatch("camera", "import", file, "--make-buildings", "--no-check")
     assert (status, "made: South, South / Hall" in err) == (0, True)
+
+
+def test_a_list_is_written_where_there_is_a_folder_for_it(maskwatch: Call, north: str, tmp_path: Path) -> None:
+    maskwatch("camera", "add", "Door", "HTTP://10.0.0.5/1", "--no-check")
+    status, _, err = maskwatch("camera", "export", tmp_path / "none" / "cameras.csv")
+    assert (status, (tmp_path / "none").exists()) == (1, False)
+    assert f"there is no folder {tmp_path / 'none'}, make it first" in err.replace("\n", " ")
+    status, _, err = maskwatch("camera", "export", tmp_path / "cameras.csv")
+    assert (status, "1 camera is in" in err.replace("\n", " ")) == (0, True)
+    assert "http://10.0.0.5/1" in (tmp_path / "cameras.csv").read_text()
+
+
+def test_a_word_that_may_mean_two_is_refused(maskwatch: Call, north: str) -> None:
+    maskwatch("camera", "add", "Front", "rtsp://10.0.0.5/1", "--id", "door", "--no-check")
+    maskwatch("camera", "remove", "door")
+    maskwatch("camera", "add", "door", "rtsp://10.0.0.5/2", "--no-check")
+    status, out, err = maskwatch("camera", "show", "door")
+    assert (status, out) == (1, "")
+    assert "'door' is the identifier of 'Front' and the name of c1" in err
+    assert lines(maskwatch("camera", "show", "id:door", "--json")[1])[0]["name"] == "Front"
+    assert maskwatch("camera", "disable", "door")[1] == "camera c1 is not watched: door\n"
+
+
+@pytest.mark.parametrize("name", ["b1", "None"])
+def test_a_name_that_means_something_else_is_refused(maskwatch: Call, name: str) -> None:
+    status, out, err = maskwatch("building", "add", name)
+    assert (status, out, "choose another" in err) == (2, "", True)
 
 
 @pytest.mark.parametrize(

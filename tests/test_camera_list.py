@@ -2,13 +2,15 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import UNSET
+from sqlalchemy import update
 
 from storage.camera_cells import harmless, taken_back
 from storage.camera_list import COLUMNS, MOST_CAMERAS, Listed, read_list, write_list
@@ -22,8 +24,10 @@ from storage.camera_words import (
     show_number,
     show_regions,
 )
+from storage.database.camera_export import export_cameras
 from storage.database.camera_import import Import, import_cameras
-from storage.database.engine import migrate, open_engine, sqlite_url
+from storage.database.engine import migrate, open_engine, sqlite_url, writing
+from storage.database.models import BuildingRow, ZoneRow
 from storage.database.records import NewCamera, Policy, Thresholds
 from storage.database.sites import Sites
 from storage.errors import InputError, InvalidError
@@ -202,6 +206,16 @@ def test_a_changed_password_is_a_change_although_it_does_not_show(sites: Sites) 
     assert sites.cameras()[1].url == "rtsp://admin:neu@10.0.0.6/1"
 
 
+def test_the_columns_that_changed_are_named(sites: Sites) -> None:
+    sites.add_camera(NewCamera("Yard", "b1", "rtsp://10.0.0.6/1", substream_url="rtsp://admin:geheim@10.0.0.6/2"))
+    sub = take(sites, "name,substream_url\nYard,rtsp://admin:neu@10.0.0.6/2\n")
+    assert sub.cameras[0].columns == ("substream_url",)
+    other = take(sites, "name,zone,credential,substream_url,hours\nYard,Hall,guards,none,mon 08:00-09:00\n")
+    assert other.cameras[0].columns == ("zone", "substream_url", "credential", "hours")
+    back = take(sites, "name,url,credential\nYard,rtsp://guard:gehe%2Fim@10.0.0.6/1,none\n")
+    assert back.cameras[0].columns == ("url", "credential")
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -217,11 +231,63 @@ def test_a_changed_password_is_a_change_although_it_does_not_show(sites: Sites) 
         (b"name\n" + b"".join(b"%d\n" % number for number in range(MOST_CAMERAS + 1)), "at most 500 cameras"),
         (b"name\n" + b"x" * 200_000, "can't be read"),
         (b"\x89PNG\r\n\x1a\n", "UTF-8"),
+        (b"Door,rtsp://admin:geheim@10.0.0.5/1\n", "the first line must name the columns: name, building, zone, url"),
+        (b"name,admin:geheim@10.0.0.5\n", "the first line must name the columns: name"),
+        (b"name,geheim=1\n", "the first line must name the columns: name"),
+        (b"door,geheim\n", "the first line must name the columns: name"),
+        (b"colour,name\n", "a column 'colour'; there are name"),
     ],
 )
 def test_what_is_no_list_is_refused_in_one_sentence(data: bytes, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as error:
         read_list(data)
+    assert "geheim" not in str(error.value)
+
+
+def test_a_password_in_a_wrong_cell_is_not_said(sites: Sites) -> None:
+    found = take(sites, "name,building,url\nDoor,rtsp://admin:geheim@10.0.0.5/1,North\n")
+    assert [one.line for one in found.mistakes] == [2]
+    assert "geheim" not in found.mistakes[0].message
+
+
+def test_a_name_is_the_same_in_each_form_of_its_letters(sites: Sites) -> None:
+    for form in ("NFC", "NFD"):
+        text = "name,building,zone,url\nTür,Höhe,Süd,rtsp://10.0.0.5/1\n"
+        taken = take(sites, unicodedata.normalize(form, text), make=True)
+        assert (taken.mistakes, len(sites.cameras()), len(sites.buildings())) == ((), 1, 2)
+    assert sites.cameras()[0].name == "T\u00fcr"
+    listed, mistakes = read_list(f"name\n{unicodedata.normalize('NFD', 'Tür')}\nTür\n".encode())
+    assert (len(listed), [one.line for one in mistakes]) == (2, [3])
+
+
+def test_what_names_and_identifiers_of_earlier_versions_leave_unclear_is_written_so_that_it_is_not(
+    sites: Sites, tmp_path: Path
+) -> None:
+    sites.add_building("South", "UTC")
+    for name in ("Attic", "Cellar"):
+        sites.add_zone("b2", name)
+    engine = open_engine(sqlite_url(tmp_path / "maskwatch.sqlite3"))
+    with writing(engine) as connection:
+        # As it was possible once: the second building has the first one's identifier for its name.
+        connection.execute(update(BuildingRow).where(BuildingRow.id == "b2").values(name="b1"))
+        connection.execute(update(ZoneRow).where(ZoneRow.id == "z2").values(name="none"))
+        connection.execute(update(ZoneRow).where(ZoneRow.id == "z3").values(name="z2"))
+    engine.dispose()
+    sites.add_camera(NewCamera("A", "b1", "rtsp://10.0.0.1/1", "z1"))
+    sites.add_camera(NewCamera("B", "b2", "rtsp://10.0.0.2/1", "z2"))
+    sites.add_camera(NewCamera("C", "b2", "rtsp://10.0.0.3/1", "z3"))
+    before = sites.cameras()
+    written, number = export_cameras(sites)
+    cells = [tuple(row[name] for name in ("building", "zone")) for row in csv.DictReader(io.StringIO(written))]
+    assert (cells, number) == ([("North", "Hall"), ("b2", "id:z2"), ("b2", "z3")], 3)
+    again = take(sites, written)
+    assert (again.mistakes, [one.action for one in again.cameras]) == ((), ["unchanged"] * 3)
+    assert sites.cameras() == before
+    unclear = take(sites, "name,building\nA,b1\n")
+    assert [one.message for one in unclear.mistakes] == [
+        "'b1' is the identifier of 'North' and the name of b2: write id:b1 or id:b2"
+    ]
+    assert sites.add_building("West", "UTC").id == "b3"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -269,6 +335,7 @@ def test_numbers_come_back_exactly(number: float) -> None:
 
 @given(st.sets(st.sampled_from(DAYS), min_size=1), st.times(), st.times())
 def test_hours_come_back(days: set[str], start: object, end: object) -> None:
+    assume(str(start)[:5] != str(end)[:5])
     ordered = tuple(day for day in DAYS if day in days)
     hours = (Hours(ordered, str(start)[:5], str(end)[:5]),)
     assert parse_hours(show_hours(hours)) == hours
@@ -288,7 +355,8 @@ def test_hours_are_read_as_people_write_them(text: str, days: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", "mon", "9-17", "funday 07:00-19:00", "mon 25:00-26:00", "mon 07:00", "mon-x 7:00-8:00"]
+    "text",
+    ["", "mon", "9-17", "funday 07:00-19:00", "mon 25:00-26:00", "mon 07:00", "mon-x 7:00-8:00", "mon 9:00-9:00"],
 )
 def test_what_are_no_hours_is_refused(text: str) -> None:
     with pytest.raises(InvalidError):

@@ -147,6 +147,16 @@ def test_the_way_back_keeps_all_but_what_the_first_version_cannot_read(empty: st
     sites.change_building("b1", BuildingChanges(policy=hours))
     sites.change_camera("c2", CameraChanges(credential="lobby", policy=hours, transport="udp"))
     with writing(engine) as connection:
+        outside = MetaData()
+        outside.reflect(connection, only=("track", "track_path"))
+        connection.execute(
+            outside.tables["track"]
+            .insert()
+            .values(id="c1-t2", camera_id="c1", number=2, building_id="b1", started_ns=5, ended_ns=6, faces=3)
+            .values(label="with_mask", confidence=0.9, counts=True, counted=True, closed=True, outside_hours=True)
+        )
+        for track in ("c1-t1", "c1-t2"):
+            connection.execute(outside.tables["track_path"].insert().values(track_id=track, part=0, boxes=b""))
         command.downgrade(alembic_config(connection), "0001")
     with reading(engine) as connection:
         assert stored_addresses(connection) == ["rtsp://user:***@10.0.0.5/1", "rtsp://10.0.0.6/1"]
@@ -157,7 +167,9 @@ def test_the_way_back_keeps_all_but_what_the_first_version_cannot_read(empty: st
         assert not {"credential", "transport", "thresholds"} & {
             column["name"] for column in inspect(connection).get_columns("camera")
         }
-        assert connection.execute(text("SELECT COUNT(*) FROM track")).scalar_one() == 1
+        # One that began outside the hours would be an ordinary one there.
+        assert connection.execute(text("SELECT id FROM track")).scalars().all() == ["c1-t1"]
+        assert connection.execute(text("SELECT track_id FROM track_path")).scalars().all() == ["c1-t1"]
     migrate(engine)
     assert [camera.name for camera in sites.cameras()] == ["Door", "Gate"]
     engine.dispose()

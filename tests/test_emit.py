@@ -20,6 +20,7 @@ from ingest.emit import NO_PICTURE, STEP_BACK_NS, Emitter
 from ingest.footage import Footage, Frame
 from ingest.motion import Motion
 from storage.bus import Bus, BusError
+from storage.errors import StorageError
 from storage.frames import FrameStore, create_store
 from storage.messages import NS_PER_S, Begin, End, FrameRef, Look, Lost, Message, Result, Sample
 from storage.pulse import Pulse
@@ -140,6 +141,26 @@ def test_pixels_stay_held_once_their_message_is_on_the_bus(busy: list[Frame], bu
     assert frames.used_blocks == 1
     frames.release([sample.frame])
     assert frames.used_blocks == 0
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("error", [StorageError("the store is locked"), BusError("Redis is away")])
+def test_the_picture_of_a_queued_sample_stays_whatever_happens_afterwards(
+    busy: list[Frame], bus: Bus, frames: FrameStore, monkeypatch: pytest.MonkeyPatch, live: bool, error: Exception
+) -> None:
+    marked, failures = frames.sent, iter([error])
+
+    def failing(ref: FrameRef) -> None:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        marked(ref)
+
+    monkeypatch.setattr(frames, "sent", failing)
+    emitter = emitter_of(bus, frames, live=live)
+    assert emitter.take(busy[0])
+    [sample] = waiting(bus)
+    assert frames.holds(sample.frame)
+    assert (sent(bus), emitter.shed, emitter.drops) == ([], 0, {})
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -403,7 +424,7 @@ def test_footage_waits_for_room_and_loses_nothing(busy: list[Frame], bus: Bus, f
 def test_footage_waits_while_the_aggregator_has_much_to_take_in(
     footage: Path, bus: Bus, frames: FrameStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.delivery.MOST_RESULTS", 3)
+    monkeypatch.setattr("ingest.footage_delivery.MOST_RESULTS", 3)
     emitter = emitter_of(bus, frames, live=False)
 
     def run() -> None:
@@ -557,7 +578,7 @@ def test_footage_waits_for_a_bus_that_is_away_for_a_moment(power: Power, busy: l
 def test_footage_gives_up_on_a_bus_that_stays_away_and_keeps_nothing(
     power: Power, busy: list[Frame], frames: FrameStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.delivery.GIVE_UP_S", 0.5)
+    monkeypatch.setattr("ingest.footage_delivery.GIVE_UP_S", 0.5)
     power.off()
     bus = Bus(redis_url(power.socket))
     with pytest.raises(BusError):

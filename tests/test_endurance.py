@@ -11,6 +11,7 @@ import pytest
 from infra.bench.camera_clips import camera_loops
 from infra.bench.camera_system import CameraSystem
 from infra.bench.cameras import DWELL_S, WARM_S, Outcome, measured, percentile
+from infra.bench.machine import Moment
 from infra.bench.trend import HOUR_S, trend
 from infra.scoring import added
 from infra.settings import load_settings
@@ -29,18 +30,23 @@ GROWTH_MIB, GROWTH_FILES = (16.0, 4.0) if PROOF else (48.0, 16.0)
 """By how much all processes together may have grown: what a library fills up late, once."""
 
 SAMPLES_S = 5.0
+OTHERS_CORES = 0.5
+"""Cameras send on, whatever else the machine does: with less than most of it, samples are dropped as they should be."""
 
 pytestmark = pytest.mark.slow
 
 
 def watched(folder: Path, cameras: int, minutes: float) -> Outcome:
-    loops = camera_loops(folder, ACTIVITY)
+    loops, start = camera_loops(folder, ACTIVITY), Moment.now()
     with CameraSystem(load_settings(), folder, loops, cameras) as live:
         live.come_up()
         live.go_on(WARM_S)
         outcome = measured(live, 60 * minutes, lambda *_: None)
         assert live.said == []
-        return outcome
+    # Known once our own processes have ended.
+    if not PROOF and (others := start.others_since()) > OTHERS_CORES:
+        pytest.skip(f"other processes kept {others:.1f} cores busy: there was too little left to tell")
+    return outcome
 
 
 @pytest.fixture(scope="module")

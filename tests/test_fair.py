@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
 from classify.fair import FairPlan, Waiting, fair_batch, overdue
 from classify.worker import run
 from storage.bus import Bus
 from storage.frames import FrameStore, create_store
-from storage.messages import Found, FrameRef, Look, Lost, Message, Result, Sample
+from storage.messages import Begin, Found, FrameRef, Look, Lost, Message, Result, Sample
 from storage.pulse import Pulse
 from storage.work import Task
 from tests.test_bus import until
+from tests.test_ordering import Reader
 
 WAITING = st.lists(st.builds(Waiting, st.sampled_from("abcdefgh"), st.integers(1, 60)), min_size=1, max_size=80)
 
@@ -151,6 +153,43 @@ def test_eight_cameras_of_which_one_sends_thirty_faces_a_frame(bus: Bus, redis: 
     assert {message.camera for message in shed} <= {"crowd"}
     frames.release(message.frame for message in results(bus) if isinstance(message, Result) and message.frame)
     assert frames.used_blocks == 0, "what was shed is released"
+
+
+def test_what_is_shed_is_counted_as_the_aggregator_counts_it_lost(
+    bus: Bus, redis: str, frames: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classify.fair.PATIENCE_S", -1.0)
+    rgb, slow, pulse, own = np.zeros((120, 160, 3), np.uint8), Slow(), Pulse(), Bus(redis)
+    refs = [frames.put(rgb, live=True) for _ in range(40)]
+    own.frames_queue("source").done([], found=[found("a", seq, 3, ref) for seq, ref in enumerate(refs) if ref])
+    slow.pace.release(1000)
+    plan, queue = FairPlan(frames, backlog=2), own.faces_queue("classify-0")
+    thread = threading.Thread(target=run, args=(queue, frames, slow, pulse, lambda _: None, plan))
+    thread.start()
+    until(lambda: len(results(bus)) == 40)
+    pulse.stop()
+    thread.join()
+    own.close()
+    reader = Reader()
+    reader.take(Begin("a", 1, 0, live=True, dwell_ns=9, min_face_px=24, sample_ns=200_000_000), *results(bus))
+    assert bus.shed_by_classify(["a", "b"]) == {"a": reader.lost} == {"a": 38}
+    assert reader.order == [(1, 38), (1, 39)]
+
+
+def test_that_samples_are_shed_is_said_when_it_begins_and_when_it_is_over(
+    frames: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classify.fair.PATIENCE_S", -1.0)
+    plan = FairPlan(frames, backlog=1)
+    many = [found(camera, seq, 3, FrameRef(1, 0, 9, 9, live=True)) for seq in range(2) for camera in ("a", "b")]
+    with capture_logs() as said:
+        for _ in range(5):
+            assert len(plan.lose([many[place] for place in plan.overdue(many)])) == 2
+        assert [each["cameras"] for each in said] == [["a", "b"]]
+        monkeypatch.setattr("classify.fair.CALM_S", -1.0)
+        for _ in range(2):
+            plan.overdue(many[:1])
+    assert [(each["event"], each.get("shed")) for each in said][1:] == [("all faces are classified again", 10)]
 
 
 def results(bus: Bus) -> list[Message]:

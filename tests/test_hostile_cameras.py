@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import http.server
+import io
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +17,14 @@ from urllib.parse import quote
 
 import av
 import pytest
+from PIL import Image
 
 from infra.rtsp.server import RtspServer
+from ingest.glance import Glance
 from ingest.source import SourceError
 from ingest.stream import Stream
 from storage.networks import Networks
+from storage.probing import ProbeRequest
 from storage.pulse import Pulse
 from storage.status import StateReason
 from tests.test_sources import answering, clip, failing, first, http_server, moving  # noqa: F401
@@ -223,7 +228,73 @@ def test_a_name_is_connected_to_where_it_was_checked(clip: Clip, monkeypatch: py
         assert first(Stream(f"rtsp://camera.example:{port}/door", 5, networks=LOOPBACK), 1)
 
 
+def test_an_rtsp_password_follows_no_redirection_to_another_port_of_its_host() -> None:
+    heard: list[bytes] = []
+
+    def listen(connection: socket.socket) -> None:
+        while data := connection.recv(4096):
+            heard.append(data)
+            sequence = re.search(rb"CSeq: (\d+)", data)
+            connection.sendall(
+                b'RTSP/1.0 401 Unauthorized\r\nCSeq: %b\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n'
+                % (sequence[1] if sequence else b"1")
+            )
+
+    with peer(listen) as there, peer(redirecting(f"rtsp://{there}/x")) as place:
+        error = failing(Stream(f"rtsp://guard:secret@{place}/old", 5, networks=LOOPBACK))
+    assert error.reason is StateReason.WRONG_PASSWORD
+    assert heard
+    assert not any(b"Authorization:" in data for data in heard)
+
+
+@pytest.mark.parametrize("networks", ["private", "any"])
+def test_what_does_not_speak_rtsp_is_said_to_be_something_else(networks: str) -> None:
+    with http_server(answering(200, b"Welcome")) as url:
+        error = failing(Stream(url.replace("http:", "rtsp:") + "/1", 5, networks=Networks.parse(networks)))
+    assert error.reason is StateReason.REFUSED
+    assert "does not speak RTSP: check the port" in str(error)
+
+
+def without_transport(connection: socket.socket) -> None:
+    """An RTSP camera that sends only otherwise than it is asked to."""
+    while data := connection.recv(4096):
+        sequence = re.search(rb"CSeq: (\d+)", data)
+        describing = data.startswith(b"DESCRIBE")
+        status = b"461 Unsupported Transport" if data.startswith(b"SETUP") else b"200 OK"
+        body = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+        head = b"RTSP/1.0 %b\r\nCSeq: %b\r\nPublic: DESCRIBE, SETUP, PLAY\r\n" % (
+            status,
+            sequence[1] if sequence else b"1",
+        )
+        told = b"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        connection.sendall(head + (told if describing else b"\r\n"))
+
+
+def test_a_camera_that_refuses_the_transport_leads_to_the_other_one() -> None:
+    with peer(without_transport) as place:
+        for transport, other in (("udp", "tcp"), ("tcp", "udp")):
+            error = failing(Stream(f"rtsp://guard:secret@{place}/1", 5, transport=transport))  # type: ignore[arg-type]
+            assert "secret" not in repr((error, error.__context__))
+            assert error.reason is StateReason.REFUSED
+            assert f"try --transport {other}" in str(error)
+
+
+def test_schemes_may_be_written_in_capitals(clip: Clip) -> None:  # noqa: F811
+    with RtspServer({"door": clip(1)}) as server:
+        assert first(Stream(server.url("door").replace("rtsp:", "RTSP:"), 5), 1)
+    with http_server(answering(200, clip(1, name="clip.ts").read_bytes())) as url:
+        assert first(Stream(url.replace("http:", "HTTP:") + "/clip.ts", 5), 1)
+
+
 # --- HTTP ---
+
+
+def test_a_web_page_is_said_to_be_one() -> None:
+    with http_server(answering(200, b"<html>Log in</html>" * 50, "text/html; charset=utf-8")) as url:
+        error = failing(Stream(f"{url}/live", 5))
+    assert error.reason is StateReason.UNSUPPORTED_CODEC
+    assert "a web page" in str(error)
+    assert "check the path" in str(error)
 
 
 def guarded(
@@ -304,7 +375,8 @@ def test_http_redirections_lead_into_no_other_network(there: str, reason: StateR
         assert failing(Stream(f"{url}/live", 5, networks=LOOPBACK)).reason is reason
 
 
-def test_a_password_follows_no_redirection_to_another_host(clip: Clip) -> None:  # noqa: F811
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_password_follows_no_redirection_to_another_host_or_port(clip: Clip, host: str) -> None:  # noqa: F811
     given: list[str | None] = []
     data = clip(1, name="clip.ts").read_bytes()
 
@@ -313,7 +385,7 @@ def test_a_password_follows_no_redirection_to_another_host(clip: Clip) -> None: 
         answering(200, data)(request)
 
     with http_server(elsewhere) as there:
-        moved = there.replace("127.0.0.1", "localhost") + "/clip.ts"
+        moved = there.replace("127.0.0.1", host) + "/clip.ts"
 
         def answer(request: http.server.BaseHTTPRequestHandler) -> None:
             known = "Authorization" in request.headers
@@ -339,6 +411,27 @@ def test_live_pieces_are_played_from_a_play_list_and_from_no_other_network(clip:
         assert len(first(Stream(f"{url}/live", 5, networks=LOOPBACK), 30)) == 30
         other = "http://169.254.169.254/piece.ts"
         assert failing(Stream(f"{url}/live", 5, networks=LOOPBACK)).reason is StateReason.NOT_ALLOWED
+
+
+CONCAT = "ffconcat version 1.0\nfile {url}\n"
+SESSION = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 26\n"
+SUBTITLES = "# VobSub index file, v7\nid: en, index: 0\ntimestamp: 00:00:01:000, filepos: 000000000\n"
+MANIFEST = "<?xml version='1.0'?><MPD><Period><AdaptationSet><Representation><BaseURL>{url}</BaseURL>"
+
+
+@pytest.mark.parametrize("text", [CONCAT, SESSION, SUBTITLES, MANIFEST])
+@pytest.mark.parametrize("name", ["live", "live.ffconcat", "live.sdp", "live.idx", "live.mpd"])
+def test_no_list_of_files_gets_ffmpeg_to_open_any_by_itself(clip: Clip, text: str, name: str) -> None:  # noqa: F811
+    piece, asked = clip(1, name="piece.ts").read_bytes(), list[str]()
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        body = piece if request.path == "/piece.ts" else text.format(url=f"{there}/piece.ts").encode()
+        answering(200, body, "application/octet-stream")(request)
+
+    with http_server(answer) as there:
+        assert failing(Stream(f"{there}/{name}", 5, networks=LOOPBACK)).reason is StateReason.UNSUPPORTED_CODEC
+    assert asked == [f"/{name}"]
 
 
 def test_a_film_whose_index_is_at_its_end_is_read_in_parts(clip: Clip) -> None:  # noqa: F811
@@ -442,3 +535,30 @@ def test_a_stream_that_grows_to_8000x8000_pixels_on_its_way_is_ended(tmp_path: P
     with http_server(answering(200, data)) as url, at_most(80):
         error = failing(Stream(f"{url}/grows.ts", 5))
     assert error.reason in {StateReason.UNSUPPORTED_CODEC, StateReason.REFUSED}
+
+
+def test_motion_jpeg_of_8000x8000_pixels_is_refused_by_its_header() -> None:
+    made = io.BytesIO()
+    Image.new("RGB", (64, 64), (90, 90, 90)).save(made, "jpeg")
+    size = struct.pack(">HH", 64, 64)
+    at = made.getvalue().index(b"\xff\xc0") + 5
+    assert made.getvalue()[at : at + 4] == size
+    jpeg = made.getvalue()[:at] + struct.pack(">HH", 8000, 8000) + made.getvalue()[at + 4 :]
+    part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(jpeg), jpeg)
+
+    def parts(request: http.server.BaseHTTPRequestHandler) -> None:
+        answering(200, kind="multipart/x-mixed-replace;boundary=frame")(request)
+        for _ in range(100):
+            request.wfile.write(part)
+            time.sleep(0.04)
+
+    with http_server(parts) as url, at_most(80):
+        error = failing(Stream(f"{url}/mjpeg", 5))
+        found = Glance(f"{url}/mjpeg", ProbeRequest(f"{url}/mjpeg"))
+        found.join(time.monotonic() + 8)
+    for reason, detail in (
+        (error.reason, str(error)),
+        (found.found(still=False).reason, found.found(still=False).detail),
+    ):
+        assert reason is StateReason.UNSUPPORTED_CODEC
+        assert "8000x8000 pixels" in (detail or "")

@@ -132,6 +132,7 @@ def test_an_unknown_time_zone_and_a_moment_beyond_all_years() -> None:
         ((Hours(("mon",), "08:00", "24:01"),), 'end at "00:00" to "24:00"'),
         ((Hours(("mon",), "08:00", ""),), "end at"),
         ((Hours(("mon",), "08:00", "6pm"),), "end at"),
+        ((Hours(("mon",), "09:00", "09:00"),), "end when they begin: write 00:00-24:00"),
     ],
 )
 def test_hours_that_cannot_be(hours: tuple[Hours, ...], message: str) -> None:

@@ -15,6 +15,7 @@ from infra.rtsp.server import RtspServer
 from storage.database.engine import writing
 from storage.database.models import CameraRow
 from storage.database.records import Started
+from storage.errors import InvalidError
 from storage.messages import NS_PER_S, Begin, End, Look, Result, Sample
 from storage.status import CameraState, StateReason
 from tests.ingest_house import House, numbers, until, write_clip
@@ -206,6 +207,26 @@ def test_a_bus_that_lost_what_it_held_gets_new_beginnings(house: House, clip: Ca
     client.close()
     until(lambda: any(isinstance(message, Begin) and message.epoch == 2 for message in house.messages()))
     until(lambda: any(sample.epoch == 2 for sample in house.samples(camera)))
+
+
+def test_a_new_beginning_that_fails_is_tried_again(
+    house: House, clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(30)
+    camera = house.add("Door", "file:clip.mp4").id
+    house.start()
+    house.until_state(camera, CameraState.LIVE)
+    begin_epoch, failures = house.sites.begin_epoch, iter([RuntimeError("a library failed"), InvalidError("not now")])
+
+    def failing(camera_id: str, run: str, now_ns: int) -> Started:
+        if error := next(failures, None):
+            raise error
+        return begin_epoch(camera_id, run, now_ns)
+
+    monkeypatch.setattr(house.sites, "begin_epoch", failing)
+    monkeypatch.setattr(house.bus, "identity", lambda: "another Redis")  # which lost what it held
+    until(lambda: any(sample.epoch == 2 for sample in house.samples(camera)))
+    assert next(failures, None) is None
 
 
 # --- cameras in the network ---

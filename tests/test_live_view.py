@@ -31,7 +31,8 @@ from infra.annotate import COLOURS
 from infra.demo.clips import write_clip
 from infra.demo.script import small_clip
 from infra.demo.truth import Truth
-from infra.live.door import listen, page_url
+from infra.listening import url_of
+from infra.live.door import listen
 from infra.live.gallery import MOST_VIEWERS, Gallery
 from infra.live.marks import Marks
 from infra.live.picture import LONGEST_PX, SCREEN_PX, annotated, card, jpeg
@@ -90,7 +91,7 @@ def watching(analyzer: Analyzer, source: str, record: Path | None = None) -> Ite
     listening = listen("127.0.0.1", 0)
     with Session(Wanted(target(source), record, boxes=True), analyzer, listening) as session:
         session.start()
-        yield Page(session, page_url(listening))
+        yield Page(session, url_of(listening))
 
 
 @contextmanager
@@ -99,7 +100,7 @@ def served(gallery: Gallery, host: str = "127.0.0.1") -> Iterator[str]:
     listening = listen(host, 0)
     web = Web(listening, gallery, lambda: b'{"over": false}')
     try:
-        yield page_url(listening)
+        yield url_of(listening)
     finally:
         gallery.close()
         web.close()
@@ -645,6 +646,42 @@ def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
     shutil.rmtree(folder)
     broken.close()
     assert isinstance(broken.error, StorageError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whatever_goes_wrong_with_a_video_it_is_said_that_there_is_none(
+    clip: tuple[Path, Truth], tmp_path: Path, maskwatch: Maskwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_codec(*_: object, **__: object) -> None:
+        raise ValueError("no such codec")
+
+    monkeypatch.setattr(Tape, "_stream", no_codec)
+    status, _, err = maskwatch(
+        "live", clip[0], "--no-browser", "--port", "0", "--duration", "1.5", "--record", tmp_path / "out.mp4"
+    )
+    assert status == 1
+    assert "could not be recorded (ValueError: no such codec)" in err
+    assert "annotated video" not in err
+    assert list(tmp_path.glob("*.mp4")) == []
+
+
+def test_a_video_that_is_not_finished_in_time_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = threading.Event()
+    encode = Tape._encode
+
+    def slowly(self: Tape, path: Path) -> None:
+        encode(self, path)
+        free.wait(LIMIT_S)
+
+    monkeypatch.setattr(Tape, "_encode", slowly)
+    monkeypatch.setattr("infra.live.tape.CLOSING_S", 0.2)
+    tape = Tape(tmp_path / "slow.mp4", 10.0)
+    tape.add(flat(), 0)
+    until(lambda: tape.pictures == 1)
+    tape.close()
+    assert "not finished within 0.2 s" in str(tape.error)
+    free.set()
+    until(lambda: not tape._thread.is_alive())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -142,6 +142,67 @@ def test_an_outage_of_a_day_is_one_step() -> None:
     assert (reader.lost, reader.state.next_seq, reader.state.waiting) == (3_999_999_996, 4_000_000_001, {})
 
 
+def test_an_outage_of_a_day_behind_a_gap_is_one_entry() -> None:
+    """What is due may still come, so the day is not over with yet; nothing of it is kept in memory one by one."""
+    reader = Reader()
+    first, due, _, waits, *_ = footage(20)
+    reader.take(BEGIN, first, waits, Lost("c1", 0, 2, 432_000, 0), Lost("c1", 0, 432_001, 432_001, 0), waits)
+    assert stuck(reader.state) is Stuck.SAMPLE
+    assert (reader.state.next_seq, reader.lost, len(reader.state.waiting)) == (1, 0, 1)
+    assert len(msgspec.msgpack.encode(reader.state.gone)) < 100
+    reader = reader.stored()
+    reader.take(due)
+    assert reader.order == [(0, 0), (0, 1), (0, 3)]
+    assert (reader.lost, reader.state.next_seq, reader.state.gone) == (431_999, 432_002, [])
+    assert len(reader.released) == 4 - 1
+
+
+def test_what_is_said_to_be_shed_beyond_the_end_of_an_epoch_is_no_part_of_the_next() -> None:
+    reader = Reader()
+    reader.take(BEGIN, *footage(3), Lost("c1", 0, 5, 9, 0), End("c1", 0, 3), *second_epoch(60.0))
+    assert reader.order[-1] == (1, 19)
+    assert reader.lost == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.randoms(use_true_random=False),
+    st.lists(st.tuples(st.integers(0, 39), st.integers(0, 12)), max_size=8),
+    st.integers(0, 41),
+)
+def test_a_stretch_that_was_shed_is_as_good_as_each_of_its_samples(
+    dice: random.Random, stretches: list[tuple[int, int]], given_up: int
+) -> None:
+    """Whatever is there of it already, whichever stretches overlap, and whatever is given up in between."""
+    messages: list[Message] = [*footage(), End("c1", 0, 40)]
+    messages += [Lost("c1", 0, first, min(39, first + more), 0) for first, more in stretches]
+    dice.shuffle(messages)
+    at_once, one_by_one = Reader(), Reader()
+    for reader in (at_once, one_by_one):
+        reader.take(BEGIN)
+    for place, message in enumerate(messages):
+        at_once.take(message)
+        parts = range(message.first, message.last + 1) if isinstance(message, Lost) else ()
+        one_by_one.take(*(Lost("c1", 0, seq, seq, 0) for seq in parts) if parts else (message,))
+        if place == given_up:
+            for reader in (at_once, one_by_one):
+                reader.note(give_up(reader.state))
+    assert (at_once.order, at_once.lost, at_once.story) == (one_by_one.order, one_by_one.lost, one_by_one.story)
+    assert at_once.state == one_by_one.state
+    assert (at_once.state.waiting, at_once.state.gone) == ({}, [])
+    assert len(at_once.order) + at_once.lost == 40
+
+
+def test_what_an_earlier_version_kept_of_shed_samples_is_understood() -> None:
+    reader = Reader()
+    results = footage(6)
+    reader.take(BEGIN, *results[:2])
+    reader.state.waiting = {3: None, 4: results[4]}
+    reader.take(results[3], results[2], End("c1", 0, 6), results[5])
+    assert reader.order == [(0, 0), (0, 1), (0, 2), (0, 4), (0, 5)]
+    assert reader.lost == 1
+
+
 def test_footage_waits_without_a_limit() -> None:
     reader = Reader()
     results = footage(10)

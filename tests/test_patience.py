@@ -11,7 +11,7 @@ from ingest.frozen import Frozen
 from ingest.hanging import HANG_S, Hanging
 from ingest.knock import Door, rest
 from ingest.options import Options
-from ingest.patience import FIRST_S, LEAST_SHARE, LONGEST_S, LONGEST_THERE_S, Patience
+from ingest.patience import FIRST_S, LONGEST_S, LONGEST_THERE_S, PASSING, SPREAD, THERE_S, Patience
 from ingest.standing import AWAY_S, Standing
 from storage.database.records import Camera, Policy
 from storage.networks import Networks
@@ -21,7 +21,7 @@ from storage.status import CameraState, StateReason
 NS = 1_000_000_000
 
 
-def waits(patience: Patience, reason: StateReason | None, count: int, jitter: float = 1.0) -> list[float]:
+def waits(patience: Patience, reason: StateReason | None, count: int, jitter: float = 0.0) -> list[float]:
     return [patience.after(reason, shown=False, jitter=jitter) for _ in range(count)]
 
 
@@ -29,33 +29,49 @@ def waits(patience: Patience, reason: StateReason | None, count: int, jitter: fl
 
 
 def test_waits_double_from_one_second_to_sixty_without_end() -> None:
-    found = waits(Patience(), StateReason.NOT_FOUND, 2000)
-    assert found[:7] == [1, 2, 4, 8, 16, 32, 60]
-    assert set(found[6:]) == {LONGEST_S}
+    least, most = (waits(Patience(), StateReason.NO_ROUTE, 2000, jitter) for jitter in (0.0, 1.0))
+    assert least[:7] == [1, 2, 4, 8, 16, 32, 45]
+    assert set(least[6:]) == {(1 - SPREAD) * LONGEST_S}
+    assert most[:7] == [1.25, 2.5, 5, 10, 20, 40, 60]
+    assert set(most[6:]) == {LONGEST_S}
 
 
 @pytest.mark.parametrize("reason", [None, *StateReason])
-def test_jitter_shortens_a_wait_by_a_quarter_at_most(reason: StateReason | None) -> None:
-    full, least = waits(Patience(), reason, 9), waits(Patience(), reason, 9, jitter=0.0)
-    assert [short / long for short, long in zip(least, full, strict=True)] == pytest.approx([LEAST_SHARE] * 9)
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
+def test_every_wait_is_between_one_second_and_sixty_and_spread_by_chance(
+    reason: StateReason | None, jitter: float
+) -> None:
+    found = waits(Patience(), reason, 30, jitter)
+    assert FIRST_S <= min(found) <= max(found) <= LONGEST_S
+    other = waits(Patience(), reason, 30, 1.0 - jitter)
+    assert (found == other) == (jitter == 0.5)
 
 
 def test_a_wrong_password_is_tried_once_a_minute_from_the_start() -> None:
-    assert waits(Patience(), StateReason.WRONG_PASSWORD, 3) == [LONGEST_S] * 3
+    assert waits(Patience(), StateReason.WRONG_PASSWORD, 3, 1.0) == [LONGEST_S] * 3
 
 
 def test_a_camera_that_had_shown_a_picture_is_tried_again_soon() -> None:
     patience = Patience()
     waits(patience, StateReason.NOT_FOUND, 5)
-    assert patience.after(StateReason.REFUSED, shown=True, jitter=1.0) == FIRST_S
+    assert patience.after(StateReason.REFUSED, shown=True, jitter=0.0) == FIRST_S
 
 
-@pytest.mark.parametrize("reason", [StateReason.TIMEOUT, StateReason.REFUSED])
-def test_a_camera_that_is_there_but_shows_nothing_is_never_left_alone_for_long(reason: StateReason) -> None:
-    assert max(waits(Patience(), reason, 20)) == LONGEST_THERE_S
-    patience = Patience()
+@pytest.mark.parametrize("reason", sorted(PASSING))
+def test_a_camera_that_is_there_but_shows_nothing_is_tried_often_for_ten_minutes(reason: StateReason) -> None:
+    patience, passed_s = Patience(), 0.0
+    while passed_s < THERE_S:
+        wait_s = patience.after(reason, shown=False, jitter=1.0, tried_s=2.0)
+        assert wait_s <= LONGEST_THERE_S
+        passed_s += 2.0 + wait_s
+    assert max(waits(patience, reason, 9, 1.0)) == LONGEST_S
+    # Its picture, or its return after nobody answered, counts as a beginning.
+    patience.after(reason, shown=True, jitter=1.0)
+    assert max(waits(patience, reason, 9, 1.0)) == LONGEST_THERE_S
     patience.heard(False)
-    assert max(waits(patience, reason, 20)) == LONGEST_S
+    assert max(waits(patience, reason, 99, 1.0)) == LONGEST_S
+    patience.heard(True)
+    assert max(waits(patience, reason, 9, 1.0)) == LONGEST_THERE_S
 
 
 def test_who_answers_where_nobody_did_is_back_and_tried_soon_from_then_on() -> None:
@@ -223,6 +239,24 @@ def test_a_frozen_camera_is_live_again_when_its_picture_changes() -> None:
     assert it.frozen
     show(it, 0.16)
     assert it.at(0.17).state is CameraState.LIVE
+
+
+def test_packets_without_a_picture_are_a_stall_from_the_first_connection_on_and_only_while_it_stands() -> None:
+    it = standing()
+    it.connected(stalls=True)
+    assert it.at(3.0).state is CameraState.CONNECTING
+    stalled = it.at(4.0, StateReason.NO_KEYFRAMES)
+    assert (stalled.state, stalled.reason, stalled.since_ns) == (CameraState.STALLED, StateReason.NO_KEYFRAMES, 0)
+    assert "keyframe" in (stalled.detail or "")
+    it.failed(StateReason.NO_KEYFRAMES, "none", 12 * NS)
+    # What its last connection had to say is over with it.
+    assert it.at(13.0, StateReason.NO_KEYFRAMES).state is CameraState.BACKING_OFF
+    it.connected(stalls=True)
+    assert it.at(14.0).state is CameraState.BACKING_OFF
+    stalled = it.at(18.0, StateReason.NO_KEYFRAMES)
+    assert (stalled.state, stalled.since_ns) == (CameraState.STALLED, 12 * NS)
+    show(it, 19.0)
+    assert it.at(19.0).state is CameraState.LIVE
 
 
 def test_a_failure_keeps_its_time_while_it_stays_the_same() -> None:

@@ -2,13 +2,14 @@
 
 import io
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,17 +18,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from structlog.testing import capture_logs
 
 from infra.rtsp.server import RtspServer
 from ingest import probe as module
-from ingest.answers import Grounds, run_answers
+from ingest.answers import MOST_PROBES, Grounds, run_answers
 from ingest.frame import Frame
 from ingest.glance import rate
 from ingest.played import PlayedFile
 from ingest.probe import probe
 from ingest.still import still_jpeg
-from storage.asking import Asking, NoAnswerError
-from storage.bus import Bus
+from storage.asking import Asking, NoAnswerError, Request
+from storage.bus import Bus, BusError
 from storage.database.engine import migrate, open_engine, sqlite_url
 from storage.database.records import NewCamera
 from storage.database.sites import Sites
@@ -129,7 +131,10 @@ def test_who_is_asked_to_stop_does_not_wait() -> None:
     with silent() as port:
         threading.Timer(0.3, pulse.stop).start()
         began_s = time.monotonic()
-        assert not probe(ProbeRequest(f"rtsp://127.0.0.1:{port}/1"), pulse=pulse).ok
+        found = probe(ProbeRequest(f"rtsp://127.0.0.1:{port}/1"), pulse=pulse)
+    # It says nothing about the camera.
+    assert (found.ok, found.reason) == (False, None)
+    assert "interrupted" in (found.detail or "")
     assert time.monotonic() - began_s < 2.0
 
 
@@ -294,7 +299,67 @@ def test_the_ingest_process_gives_the_latest_picture(answering: Asking) -> None:
         answering.ask(still_of("c4"), b"", 5)
 
 
+def test_a_check_that_a_stopping_process_did_not_finish_is_no_answer(bus: Bus, sites: Sites, clip: Path) -> None:
+    pulse, asking = Pulse(), Asking(bus)
+    building = sites.add_building("North", "UTC").id
+    grounds = Grounds(sites, clip.parent, "private")
+    with silent() as port:
+        hanging = sites.add_camera(NewCamera("Hanging", building, f"rtsp://127.0.0.1:{port}/1")).id
+        thread = threading.Thread(target=run_answers, args=(asking, grounds, list, lambda _: None, pulse))
+        asking.present([PROBE])
+        thread.start()
+        threading.Timer(0.7, pulse.stop).start()
+        began_s = time.monotonic()
+        with pytest.raises(NoAnswerError, match="is stopping"):
+            asked(asking, hanging)
+        assert time.monotonic() - began_s < 5
+        thread.join()
+
+
 def test_a_question_that_makes_no_sense_gets_no_answer_and_harms_nothing(answering: Asking) -> None:
     with pytest.raises(NoAnswerError):
         answering.ask(PROBE, b"\xff", 0.3)
     assert answering.ask(still_of("c1"), b"", 5)
+
+
+@pytest.mark.parametrize("error", [BusError("Redis is away"), RuntimeError("a library failed")])
+def test_whatever_keeps_questions_away_for_a_while_later_ones_are_answered(
+    bus: Bus, sites: Sites, clip: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr("ingest.answers.RETRY_S", 0.02)
+    pulse, asking, failures = Pulse(), Asking(bus), iter(range(2 * MOST_PROBES))
+
+    class Failing(Asking):
+        """More often than there may be checks at once."""
+
+        def next_request(self, kinds: Sequence[str], block_ms: int) -> Request | None:
+            if next(failures, None) is not None:
+                raise error
+            return super().next_request(kinds, block_ms)
+
+    grounds = Grounds(sites, clip.parent, "private")
+    thread = threading.Thread(target=run_answers, args=(Failing(bus), grounds, list, lambda _: None, pulse))
+    # Whoever asks before the thread runs is told that nobody answers.
+    asking.present([PROBE])
+    with capture_logs() as logs:
+        thread.start()
+        try:
+            assert "there is no camera" in (asked(asking, "c9").detail or "")
+        finally:
+            pulse.stop()
+            thread.join()
+    assert [line["event"] for line in logs].count("no questions are taken") == 2 * MOST_PROBES
+
+
+def test_a_process_with_thousands_of_open_files_checks_cameras_too(clip: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2048, hard), hard))
+    try:
+        while not held or held[-1] <= 1024:
+            held.append(os.dup(0))
+        assert probe(ProbeRequest(f"file:{clip.name}", media_root=str(clip.parent), still=False)).ok
+    finally:
+        for number in held:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,8 +1,10 @@
 """The frame store in Redis keeps what the one in memory keeps; which of them is used follows from who is there."""
 
 import os
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from storage.messages import FrameRef
 from storage.pixels import Way, from_bytes, to_bytes
 from storage.pulse import Heartbeat
 from storage.remote_frames import MOST_HELD, REMOTE, RemoteFrames
+from tests.test_bus import Server
 
 MIB = 1 << 20
 
@@ -291,6 +294,86 @@ def test_a_store_that_is_made_later_or_anew_is_found(hosts: Hosts) -> None:
         create_store(path, 16)
         assert frames.store not in {"", first}
         assert (put(frames, noise()).store, frames.sees(old)) == (frames.store, False)
+
+
+def test_a_redis_that_hangs_holds_up_one_thread_at_a_time_and_no_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every camera's thread would ask in its turn, and wait for as many answers that fail to come."""
+    monkeypatch.setattr("storage.link.ANSWER_LIMIT_S", 1.0)
+    create_store(tmp_path / "frames", 16)
+    with tempfile.TemporaryDirectory(prefix="mw-") as folder:
+        server = Server(Path(folder))
+        bus = Bus(server.url)
+        try:
+            with FrameAccess(bus, tmp_path / "frames", 16) as frames, ThreadPoolExecutor(12) as pool:
+                assert frames.fits(9, 9)
+                server.stop()
+                monkeypatch.setattr(frames, "_decide_s", 0.0)
+                began_s = time.monotonic()
+
+                def lasted(_: int) -> float:
+                    since_s = time.monotonic()
+                    while time.monotonic() < began_s + 2.0:
+                        ref = put(frames, noise(90, 120), live=True)
+                        frames.release([ref])
+                        if time.monotonic() - since_s > 0.9:
+                            break
+                        since_s = time.monotonic()
+                    return time.monotonic() - since_s
+
+                waits = pool.map(lasted, range(12))
+                while time.monotonic() < began_s + 0.5:
+                    asked_s = time.monotonic()
+                    assert frames.store
+                    assert time.monotonic() - asked_s < 0.4
+                assert sum(wait_s > 0.9 for wait_s in waits) == 1, "the others go by the last choice"
+                assert time.monotonic() - began_s < 4.0
+        finally:
+            server.kill()
+            bus.close()
+
+
+def test_of_stores_that_were_made_anew_the_last_one_alone_stays_mapped(hosts: Hosts) -> None:
+    with hosts.access("a") as frames:
+        for _ in range(5):
+            create_store(hosts.path("a"), 16)
+            assert frames.store
+        # A mapping has a handle of its own.
+        assert (mapped(hosts.path("a")), opened(hosts.path("a"))) == (2, 4)
+    assert (mapped(hosts.path("a")), opened(hosts.path("a"))) == (0, 0)
+
+
+def mapped(path: Path) -> int:
+    return Path("/proc/self/maps").read_text().count(str(path))
+
+
+def opened(path: Path) -> int:
+    count = 0
+    for handle in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            count += str(handle.readlink()).startswith(str(path))
+    return count
+
+
+def test_a_store_is_gone_when_nobody_has_named_it_for_long(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.gone_stores.GONE_S", 0.3)
+    with hosts.access("a") as near, hosts.access("b") as far:
+        mine, theirs = put(near, noise()), put(far, noise())
+        hosts.beat("ingest-far", far.store)
+        began_s = time.monotonic()
+        assert not near.gone(theirs)
+        until(lambda: near.gone(theirs) or time.monotonic() > began_s + 0.5)
+        assert not near.gone(theirs)
+        hosts.bus.leave("ingest-far")
+        left_s = time.monotonic()
+        until(lambda: near.gone(theirs))
+        assert time.monotonic() - left_s >= 0.3
+        assert not near.gone(mine)
+        assert not near.gone(FrameRef(1, 0, 9, 9, REMOTE))
+        # While nobody asked, somebody may have been there.
+        monkeypatch.setattr("storage.gone_stores.BEAT_LIFE_S", 0.0)
+        assert not near.gone(theirs)
 
 
 def test_shared_memory_that_is_asked_for_must_be_there(hosts: Hosts) -> None:

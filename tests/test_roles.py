@@ -5,19 +5,25 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from infra.cli import run
+from infra.demo.live import BUILDING, closing_engine, set_up
 from infra.places import Places, database_url
 from infra.roles import partition_of
 from infra.settings import Settings, load_settings
+from infra.sites import system_sites
 from infra.system.claim import remove_shared, shared_alone
 from infra.system.workers import Role, worker_commands, worker_environment, worker_names
+from ingest.options import Options
 from storage.bus import Bus
+from storage.database.records import NewCamera
 from storage.errors import SetupError, UsageError
 from storage.frames import FrameStore, create_store
+from storage.messages import Lost
 from tests.test_supervisor import until
 
 MASKWATCH = str(Path(sys.executable).parent / "maskwatch")
@@ -135,6 +141,32 @@ def test_a_role_served_alone_beats_and_stops_when_asked(role: str, redis: str, t
     finally:
         bus.close()
         remove_shared(places)
+
+
+def test_an_ingest_process_counts_anew_what_is_shed_of_its_own_cameras(redis: str) -> None:
+    settings = load_settings(redis_url=redis, ingests=2, frame_store="redis")
+    set_up(settings, [])
+    with closing_engine(settings) as engine:
+        sites = system_sites(engine, settings)
+        for number in range(8):
+            sites.add_camera(
+                NewCamera(f"Hall {number}", BUILDING, "rtsp://127.0.0.1:1/", enabled=False, id=f"c{number}")
+            )
+        names = [camera.id for camera in sites.cameras()]
+    own = [name for name in names if Options("", None, number=1, ingests=2).mine(name)]
+    assert 0 < len(own) < len(names)
+    environment = os.environ | {
+        "MASKWATCH_REDIS_URL": redis,
+        "MASKWATCH_INGESTS": "2",
+        "MASKWATCH_FRAME_STORE": "redis",
+    }
+    with closing(Bus(redis)) as bus:
+        bus.faces_queue("classify-0").done([], messages=[Lost(name, 1, 0, 2, 0) for name in names])
+        with subprocess.Popen([MASKWATCH, "serve", "ingest", "--number", "1"], env=environment) as process:
+            until(lambda: bus.heartbeats() or process.poll() is not None)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        assert bus.shed_by_classify(names) == {name: 3 for name in names if name not in own}
 
 
 def test_roles_that_start_together_make_one_frame_store(redis: str) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from infra.places import database_url
 from infra.settings import load_settings
 from infra.supervisor import System
 from infra.system.workers import Role, worker_commands
+from storage.bench import Bench, Outcome
 from storage.bus import Bus
 from storage.database.engine import migrate, open_engine, reading
 from storage.database.models import CheckpointRow
@@ -32,7 +34,7 @@ from storage.frame_access import FrameAccess
 from storage.frames import create_store
 from storage.messages import NS_PER_S, Begin, End, Look, Message, Result, Sample
 from storage.pulse import Heartbeat, Pulse, heard_at, stands_for
-from storage.shift import BLIND, MOST_HOPS, Bench, Outcome, work_through
+from storage.shift import BLIND, GONE, MOST_FOOTAGE_HOPS, MOST_HOPS, work_through
 from storage.work import Task
 from tests.test_frames import picture
 from tests.test_ordering import footage
@@ -56,7 +58,14 @@ class Detector:
         self.pulse = Pulse()
         self._bus = Bus(redis)
         self._frames = FrameAccess(self._bus, store, 80)
-        bench = Bench(self._work, lambda _: None, self._set_aside, 1, sees=lambda each: self._frames.sees(each.frame))
+        bench = Bench(
+            self._work,
+            lambda _: None,
+            self._set_aside,
+            1,
+            sees=lambda each: self._frames.sees(each.frame),
+            gone=lambda each: self._frames.gone(each.frame),
+        )
         queue = self._bus.frames_queue(name)
         self._thread = threading.Thread(target=work_through, args=(queue, bench, self.pulse))
         self._thread.start()
@@ -150,6 +159,66 @@ def test_footage_waits_until_somebody_comes_who_can_see_it(hosts: Hosts) -> None
     seeing = hosts.detector("detect-near", "near")
     until(hosts.results)
     assert seeing.looked == [0]
+
+
+def test_footage_whose_shared_memory_is_gone_is_given_up_with_the_reason(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No longer than a worker that sees it lives is it kept: only who puts pictures is there here, then nobody."""
+    monkeypatch.setattr("storage.gone_stores.GONE_S", 0.2)
+    monkeypatch.setattr("storage.shift.LONGEST_PAUSE_S", 0.02)
+    hosts.beat("ingest-0", hosts.frames)
+    hosts.detector("detect-far", "far")
+    hosts.send(0, live=False)
+    until(lambda: hops(hosts) > MOST_FOOTAGE_HOPS + 20)
+    assert not hosts.results()
+    hosts.bus.leave("ingest-0")
+    until(hosts.results)
+    [result] = hosts.results()
+    assert (result.seq, result.failed) == (0, GONE)
+
+
+def test_a_blind_worker_with_other_work_leaves_time_for_who_can_see(hosts: Hosts) -> None:
+    """A live sample goes back a few times only: not all of them are to be over while who sees it is busy for a moment."""
+    pulse, given_s = Pulse(), list[float]()
+
+    def sees(sample: Sample) -> bool:
+        given_s.extend([] if sample.seq else [time.monotonic()])
+        return sample.seq > 0
+
+    def set_aside(sample: Sample, reason: str) -> Outcome:
+        assert (sample.seq, reason) == (0, BLIND)
+        pulse.stop()
+        return Outcome()
+
+    for seq in range(30):
+        hosts.send(seq, live=True)
+    bench = Bench(lambda _: Outcome(), lambda _: None, set_aside, 1, sees=sees, plan=OneByOne())
+    work_through(hosts.bus.frames_queue("detect-far"), bench, pulse)
+    assert len(given_s) == MOST_HOPS + 1
+    gaps_s = [after - before for before, after in pairwise(given_s)]
+    assert min(gaps_s) >= 0.02, gaps_s
+
+
+class OneByOne:
+    """A plan that has everything in hand, and takes one at a time."""
+
+    hold = 64
+
+    def choose(self, _: Sequence[Sample]) -> list[int]:
+        return [0]
+
+    def wait_s(self, _: Sequence[Sample]) -> float:
+        return 0.0
+
+    def overdue(self, _: Sequence[Sample]) -> list[int]:
+        return []
+
+    def lose(self, _: Sequence[Sample]) -> tuple[Message, ...]:
+        return ()
+
+    def release(self, tasks: Sequence[Sample]) -> None:
+        """Nothing is given up."""
 
 
 def hops(hosts: Hosts) -> int:

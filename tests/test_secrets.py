@@ -83,7 +83,9 @@ def test_a_lost_key_is_named_and_nothing_is_made_in_its_place_by_reading(file: P
     assert secrets.open(sealed) == ADDRESS
 
 
-@pytest.mark.parametrize("keys", ["secret", NEW[:-4], f"{NEW},secret", "schlüssel"], ids=["word", "cut", "two", "umlaut"])
+@pytest.mark.parametrize(
+    "keys", ["secret", NEW[:-4], f"{NEW},secret", "schlüssel"], ids=["word", "cut", "two", "umlaut"]
+)
 def test_what_is_no_key_is_not_repeated(keys: str) -> None:
     with pytest.raises(SetupError, match=r"MASKWATCH_SECRET_KEY holds no key .*openssl rand -base64 32") as error:
         Secrets(keys=keys).seal(ADDRESS)

@@ -337,6 +337,32 @@ def test_what_earlier_versions_stored_is_read_and_then_encrypted(
     assert (again.url, again.substream_url, again.version) == (URL, sub, camera.version)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://h/user=admin_password=secret_channel=1.sdp", "rtsp://h/user=admin_password=***_channel=1.sdp"),
+        ("http://h/v.cgi?loginpas=secret&access_token=secret", "http://h/v.cgi?loginpas=***&access_token=***"),
+        ("rtsp://h/password/secret/1", "rtsp://h/password/***/1"),
+    ],
+)
+def test_a_password_as_vendors_write_it_is_encrypted_and_kept(
+    sites: Sites, database: Engine, url: str, shown: str
+) -> None:
+    camera = sites.add_camera(NewCamera("Door", "b1", url))
+    assert (camera.url, camera.shown_url) == (url, shown)
+    assert sites.change_camera("c1", CameraChanges(url=shown)) == camera
+    for plain in (url, f"{stored(database)[0].partition(' ')[0]} {url}"):
+        # As an earlier version left it: plain, or with the password behind what is encrypted.
+        with writing(database) as connection:
+            connection.execute(update(CameraRow).values(url=plain))
+        assert sites.seal() == 1
+        assert sites.seal() == 0
+        assert not any("secret" in value for value in stored(database))
+        assert sites.camera("c1") == camera
+    with pytest.raises(InvalidError, match="for its password: give the password"):
+        sites.add_camera(NewCamera("Gate", "b1", shown))
+
+
 def test_a_long_address_can_be_encrypted(sites: Sites) -> None:
     long = f"rtsp://user:secret@10.0.0.5/{'ü' * 2000}"
     assert sites.add_camera(NewCamera("Door", "b1", long)).url == long

@@ -1,14 +1,19 @@
 """Buildings, zones and cameras: what is accepted, what is refused and how, and what stays when they go."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from storage.database.addresses import check_address, media_path
+from storage.database.changes import BuildingChanges, CameraChanges
+from storage.database.engine import writing
+from storage.database.models import CameraRow
 from storage.database.records import Camera, NewCamera, Policy, Region, Thresholds, shown_address
 from storage.database.sites import Sites
+from storage.database.userinfo import hides_password
 from storage.errors import ConflictError, InvalidError, NotFoundError
 from storage.hours import Hours
 from storage.secrets import Secrets
@@ -354,10 +359,102 @@ def test_a_file_is_named_below_the_root_or_by_its_whole_path(media: Path, tmp_pa
         ("http://h/x?token=secret#top", "http://h/x?token=***#top"),
         ("rtsp://10.0.0.5:554/a@b", "rtsp://10.0.0.5:554/a@b"),
         ("file:clips/x.mp4", "file:clips/x.mp4"),
+        ("file:password/x.mp4", "file:password/x.mp4"),
+        (
+            "rtsp://h/user=admin_password=secret_channel=1_stream=0.sdp?real_stream",
+            "rtsp://h/user=admin_password=***_channel=1_stream=0.sdp?real_stream",
+        ),
+        ("rtsp://h/user=admin&password=se_cret&channel=1", "rtsp://h/user=admin&password=***&channel=1"),
+        (
+            "http://h/v.cgi?loginuse=admin&loginpas=secret&access_token=a_b=c==&n=1",
+            "http://h/v.cgi?loginuse=admin&loginpas=***&access_token=***&n=1",
+        ),
+        ("http://h/v?p%61ss=secret&X-Auth-Key%3Dsecret", "http://h/v?p%61ss=***&X-Auth-Key%3D***"),
+        ("rtsp://h/user/admin/password/secret/channel/1", "rtsp://h/user/admin/password/***/channel/1"),
+        ("rtsp://h/PWD/secret", "rtsp://h/PWD/***"),
+        ("http://h/x?next=/a/b&pwd=sec/ret?x", "http://h/x?next=/a/b&pwd=***"),
+        ("rtsp://h/Streaming/Channels/101?profile=main_1", "rtsp://h/Streaming/Channels/101?profile=main_1"),
     ],
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
     assert shown_address(url) == shown
+    assert shown_address(shown) == shown
+    assert hides_password(shown) == (shown != url)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("HTTP://Admin:Pw@CAM.Local:80/Video?A=B", "http://Admin:Pw@cam.local:80/Video?A=B"),
+        ("RTSP://10.0.0.5", "rtsp://10.0.0.5"),
+        ("Rtsp://[FE80::1]:554/One", "rtsp://[fe80::1]:554/One"),
+        ("FILE:clips/front%20door.mp4", "file:clips/front%20door.mp4"),
+    ],
+)
+def test_scheme_and_host_are_kept_in_small_letters(sites: Sites, database: Engine, given: str, kept: str) -> None:
+    sites.add_building("North", "UTC")
+    made = sites.add_camera(NewCamera("Door", "b1", given))
+    assert (made.url, sites.change_camera("c1", CameraChanges(url=given))) == (kept, made)
+    # What an earlier version kept works now, and may be given back as it was shown.
+    with writing(database) as connection:
+        connection.execute(update(CameraRow).values(url=given))
+    old = sites.camera("c1")
+    assert (old.url, sites.change_camera("c1", CameraChanges(url=shown_address(given)))) == (kept, old)
+
+
+def test_names_are_no_identifiers_and_do_not_take_away(sites: Sites) -> None:
+    north = sites.add_building("North", "UTC", building_id="main")
+    sites.add_zone("main", "Hall", zone_id="hall")
+    sites.add_camera(NewCamera("door", "main", URL, id="door"))
+    sites.add_camera(NewCamera("Gate", "main", URL, id="gate"))
+    refused: list[tuple[Callable[[], object], type[Exception], str]] = [
+        (lambda: sites.add_building("b1", "UTC"), InvalidError, "like an identifier: choose another"),
+        (lambda: sites.add_zone("main", "z12"), InvalidError, "like an identifier"),
+        (lambda: sites.add_camera(NewCamera("c3", "main", URL)), InvalidError, "like an identifier"),
+        (lambda: sites.change_camera("gate", CameraChanges(name="c3")), InvalidError, "like an identifier"),
+        (lambda: sites.change_building("main", BuildingChanges(name="b9")), InvalidError, "like an identifier"),
+        (lambda: sites.add_building("None", "UTC"), InvalidError, "takes away, choose another"),
+        (lambda: sites.add_zone("main", "NONE"), InvalidError, "takes away"),
+        (lambda: sites.add_credential("none", "admin", "secret"), InvalidError, "takes away"),
+        (lambda: sites.add_building("main", "UTC"), ConflictError, "'main' is the identifier of another"),
+        (lambda: sites.add_zone("main", "hall"), ConflictError, "'hall' is the identifier of another zone"),
+        (lambda: sites.add_camera(NewCamera("gate", "main", URL)), ConflictError, "'gate' is the identifier of"),
+        (lambda: sites.change_camera("door", CameraChanges(name="gate")), ConflictError, "the identifier of another"),
+        (lambda: sites.add_building("South", "UTC", building_id="North"), ConflictError, "North is the name of"),
+        (lambda: sites.add_camera(NewCamera("X", "main", URL, id="Gate")), ConflictError, "Gate is the name of"),
+    ]
+    for attempt, error, message in refused:
+        with pytest.raises(error, match=message):
+            attempt()
+    assert (sites.buildings(), [one.id for one in sites.cameras()]) == ([north], ["door", "gate"])
+    assert [one.name for one in sites.zones("main")] == ["Hall"]
+    sites.archive_camera("gate")
+    assert sites.add_camera(NewCamera("gate", "main", URL)).id == "c1"
+
+
+def test_names_that_look_the_same_are_the_same(sites: Sites) -> None:
+    wide = "Tu\u0308r"
+    sites.add_building(wide, "UTC")
+    sites.add_zone("b1", wide)
+    sites.add_credential(wide, "admin", "secret")
+    sites.add_camera(NewCamera(wide, "b1", "rtsp://10.0.0.5/1", credential=wide))
+    camera = sites.camera("c1")
+    names = {camera.name, camera.credential, sites.buildings()[0].name, sites.zones("b1")[0].name}
+    assert names == {"T\u00fcr"}
+    assert sites.change_camera("c1", CameraChanges(name=wide, credential=wide)) == camera
+    for like in ("Tür", "TÜR", wide.lower()):
+        for attempt in (
+            lambda like=like: sites.add_building(like, "UTC"),
+            lambda like=like: sites.add_zone("b1", like),
+            lambda like=like: sites.add_credential(like, "admin", "secret"),
+            lambda like=like: sites.add_camera(NewCamera(like, "b1", URL)),
+        ):
+            with pytest.raises(ConflictError, match="Tür"):
+                attempt()
+    with pytest.raises(ConflictError, match="'Tür', which differs from 'tür' only in capital letters, is in use by c1"):
+        sites.add_camera(NewCamera("tür", "b1", URL))
+    assert sites.change_camera("c1", CameraChanges(name="TÜR")).name == "TÜR"
+    assert sites.change_credential(wide, user="guard").name == "Tür"
 
 
 def test_a_camera_in_a_log_shows_no_password() -> None:

@@ -64,6 +64,18 @@ def test_a_building_is_in_the_machine_s_time_zone_unless_told(
     assert lines(maskwatch("building", "add", "C", "--json")[1])[0]["timezone"] == "Europe/Paris"
 
 
+def test_the_time_zone_that_was_taken_is_said(maskwatch: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    status, out, err = maskwatch("building", "add", "North")
+    assert (status, out) == (0, "building b1: North, Asia/Tokyo\n")
+    assert "this machine's time zone, Asia/Tokyo; --timezone takes another" in err
+
+
+def test_what_is_removed_stays(maskwatch: Call) -> None:
+    for command in ("camera", "building"):
+        assert "there stays." in (said := maskwatch(command, "remove", "--help")[1]) or "it saw stays." in said
+
+
 def test_a_camera_is_added_listed_shown_and_removed_and_its_password_is_never_shown(
     maskwatch: Call, north: str, tmp_path: Path
 ) -> None:

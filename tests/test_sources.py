@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from infra.rtsp.server import RtspServer
 from infra.rtsp.server import Stream as Served
@@ -212,6 +213,29 @@ def test_a_file_that_is_missing_or_no_footage_says_so(tmp_path: Path) -> None:
     now_ns = time.time_ns()
     assert failing(PlayedFile(tmp_path / "no.mp4", 5, now_ns, now_ns)).reason is StateReason.NOT_FOUND
     assert failing(PlayedFile(text, 5, now_ns, now_ns)).reason is StateReason.UNSUPPORTED_CODEC
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile other.ts\n"),
+        ("list.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 26\n"),
+        ("picture%d.jpg", ""),
+    ],
+)
+def test_a_file_leads_to_no_other_file_and_into_no_network(
+    clip: Callable[..., Path], tmp_path: Path, name: str, text: str
+) -> None:
+    other = clip(1, name="other.ts")
+    for path in (tmp_path / "picture1.jpg", tmp_path / "picture%d.jpg"):
+        Image.fromarray(flat(size=(96, 128))).save(path)
+    if text:
+        (tmp_path / name).write_text(text.format(other=other))
+    now_ns = time.time_ns()
+    error = failing(PlayedFile(tmp_path / name, 5, now_ns, now_ns))
+    assert error.reason is StateReason.UNSUPPORTED_CODEC
+    assert "is not a video that can be read" in str(error)
 
 
 # --- the time of a stream ---

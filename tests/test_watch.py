@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import redis as redis_client
 from PIL import Image
 from sqlalchemy import update
 
@@ -24,6 +26,8 @@ from infra.rtsp.server import RtspServer
 from infra.settings import load_settings
 from infra.system.workers import Role, worker_names
 from ingest.hanging import Hanging
+from ingest.viewing import ViewKeeper
+from ingest.watch import Surroundings
 from ingest.worker import HangError
 from ingest.worker import House as Ingest
 from storage.database.engine import writing
@@ -153,6 +157,29 @@ def test_each_misbehaviour_is_named_and_survived_and_no_other_camera_notices(hou
     assert (well.drops, well.reconnects) == ({}, 0)
 
 
+def test_a_camera_that_withholds_keyframes_is_said_to_within_seconds_and_forgiven_at_once(
+    house: House, clip: Path
+) -> None:
+    withheld = STALLED, StateReason.NO_KEYFRAMES
+    with RtspServer({"door": clip, "hall": clip}) as server:
+        server.no_keyframes("door")
+        door, hall = (house.add(name, server.url(name)).id for name in ("door", "hall"))
+        house.start()
+        began_s = time.monotonic()
+        until(lambda: seen(house, hall) > 3)
+        assert "keyframe interval" in (house.until_state(door, *withheld, limit_s=LIMIT_S).detail or "")
+        assert time.monotonic() - began_s < LIMIT_S
+        # One that was live, and has to be connected to anew.
+        server.no_keyframes("hall")
+        server.drop_clients("hall")
+        house.until_state(hall, BACK, StateReason.REFUSED)
+        house.until_state(hall, *withheld, limit_s=LIMIT_S + 1.5)
+        server.resume("door")
+        server.resume("hall")
+        house.until_state(door, LIVE, limit_s=LIMIT_S)
+        house.until_state(hall, LIVE, limit_s=LIMIT_S)
+
+
 def test_after_a_long_outage_analysis_resumes_within_seconds(house: House, clip: Path) -> None:
     with RtspServer({"door": clip}) as server:
         camera = house.add("Door", server.url("door")).id
@@ -192,7 +219,8 @@ def test_what_a_camera_is_judged_by_changes_on_the_connection_that_is_there(hous
         until(lambda: seen(house, door) > 3 and seen(house, hall) > 3)
         regions = [{"mode": "watch", "points": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]}]
         began_s = time.monotonic()
-        change(house, door, name="Front door", counts=False)  # nothing that anything is judged by
+        # Nothing that anything is judged by.
+        change(house, door, name="Front door", counts=False, substream_url=server.url("hall"))
         change(house, door, min_face_px=50, regions=regions, thresholds={"detection": 0.5, "confidence": None})
         until(lambda: any(sample.epoch == 2 for sample in house.samples(door)))
         assert time.monotonic() - began_s < 2
@@ -219,6 +247,30 @@ def test_what_a_camera_is_judged_by_changes_on_the_connection_that_is_there(hous
             lost += taken.lost
             finished += sum(step.result is None for step in taken.steps)
         assert (lost, finished) == (0, 1)
+
+
+def test_a_bus_that_hangs_holds_nobody_up_for_each_camera(house: House, clip: Path, redis: str) -> None:
+    client = redis_client.Redis.from_url(redis)
+    pid = client.info("server")["process_id"]
+    options = ingest.worker.Options("run-1", house.media)
+    watching = Ingest(Surroundings(house.sites, house.bus, house.frames, options, ViewKeeper(None, 10.0)))
+    with RtspServer({"door": clip}) as server:
+        cameras = [house.add(f"Camera {index}", server.url("door")).id for index in range(4)]
+
+        def all_live() -> bool:
+            watching.turn()
+            return all(is_live(house, camera) for camera in cameras)
+
+        until(all_live)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began_s = time.monotonic()
+            watching.stop()
+            assert time.monotonic() - began_s < 1.5
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: {one.camera for one in house.messages() if isinstance(one, End)} == set(cameras))
+    client.close()
 
 
 def test_several_processes_share_the_cameras(house: House, clip: Path) -> None:

@@ -15,8 +15,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from storage.bench import Bench, Outcome
 from storage.bus import Bus, BusError
 from storage.messages import Found, FrameRef, Look, Lost, Result, Sample
+from storage.pulse import Pulse
+from storage.shift import MOST_DEATHS, work_through
 from storage.work import Task, WorkQueue
 
 STREAM = "maskwatch:frames"
@@ -443,3 +446,46 @@ def test_deaths_stay_known_when_a_task_is_handed_back(bus: Bus) -> None:
     queue.hand_back([task])
     again = bus.frames_queue("last").take(1, 0)
     assert bus.frames_queue("last").deaths(again[0]) == 2
+
+
+def test_what_a_worker_sheds_is_counted_by_camera_until_it_is_counted_anew(bus: Bus, raw: Any) -> None:
+    queue = bus.frames_queue("classify-0")
+    queue.done([], messages=[Lost("c1", 1, 4, 6, 0), Lost("c2", 1, 9, 9, 0), result(7)])
+    queue.done([], messages=[Lost("c1", 1, 8, 8, 0)])
+    # What others lose on the way is not of this kind.
+    bus.send([Lost("c3", 1, 0, 5, 0)])
+    assert bus.shed_by_classify(["c3", "c2", "c1"]) == {"c1": 4, "c2": 1}
+    assert bus.shed_by_classify([]) == {}
+    assert 0 < raw.ttl("maskwatch:shed:c1") <= 7 * 24 * 3600
+    bus.forget_shed(["c1", "c3"])
+    bus.forget_shed([])
+    assert bus.shed_by_classify(["c1", "c2"]) == {"c2": 1}
+
+
+def test_a_last_try_that_takes_long_keeps_its_task_from_being_taken_over(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.shift.KEEP_S", 0.05)
+    send(bus, 1)
+    pulse, queue = Pulse(), bus.frames_queue("detect-0")
+    [task] = queue.take(1, 0)
+    for deaths in range(MOST_DEATHS):
+        assert queue.deaths(task) == deaths
+    heir = bus.frames_queue("detect-1", claim_idle_s=0.5)
+    taken: list[Task[Sample]] = []
+
+    def rescue(_: Sample) -> Outcome:
+        until_s = time.monotonic() + 1.5
+        while time.monotonic() < until_s:
+            taken.extend(heir.take(9, 50))
+        pulse.stop()
+        return Outcome(messages=(result(0),))
+
+    bench = Bench(never, rescue, never, 1)
+    work_through(bus.frames_queue("detect-0"), bench, pulse)
+    assert taken == []
+    assert [message for _, message in bus.read(0, "0-0", count=9, block_ms=0)] == [result(0)]
+
+
+def never(*_: object) -> Outcome:
+    raise AssertionError("only the last try is left")

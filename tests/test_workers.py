@@ -157,7 +157,10 @@ def test_a_sample_that_ends_its_worker_each_time_is_set_aside_alone(
         return [[box for box in track.boxes if box[0] != 3.4] for track in each.tracks]
 
     assert without(report) == without(undisturbed)
-    assert [track.label for track in report.tracks] == [track.label for track in undisturbed.tracks]
+    for track, whole in zip(report.tracks, undisturbed.tracks, strict=True):
+        # Whoever was in it has a witness less; that may leave the label open, and never makes another one.
+        open_now = track.label == "unknown" and any(box[0] == 3.4 for box in whole.boxes)
+        assert track.label == whole.label or open_now
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from api.context import Context
 from api.ingest import check_list
 from api.problems import ProblemError, invalid
 from api.shapes import cameras as shapes
-from storage.camera_list import MOST_CAMERAS, Listed, Mistake, read_list, write_list
+from storage.camera_list import MOST_CAMERAS, Listed, Mistake, read_list
+from storage.database.camera_export import export_cameras
 from storage.database.camera_import import import_cameras
 from storage.errors import InputError
 
@@ -44,7 +45,7 @@ class ImportQuery(Asked):
     """How a list is taken in."""
 
     dry_run: bool = Field(False, description="Only say what would be done.")
-    check: bool = Field(True, description="See which of them can be reached, for a minute at most.")
+    check: bool = Field(True, description="See which of them can be reached, for a minute at most; not in a dry run.")
     timezone: Annotated[str, Field(max_length=64)] | None = Field(
         None,
         description="IANA name: missing buildings are made in it, and zones. Without it, none are made.",
@@ -75,6 +76,7 @@ def import_list(
     # In a dry run new cameras are nowhere that the ingest process could look them up.
     probes = check_list(context, names) if query.check and found.applied else {}
     report = shapes.ImportReport.of(found)
+    report.checked = bool(probes)
     report.cameras = [shapes.ImportedCamera.of(one, probes.get(one.camera.id)) for one in found.cameras]
     return report
 
@@ -87,9 +89,7 @@ def import_list(
 )
 def export_list(context: Context) -> Response:
     """`***` stands for passwords; on import it keeps that of the camera that is there."""
-    buildings = {one.id: one.name for one in context.sites.buildings()}
-    zones = {zone.id: zone.name for name in buildings for zone in context.sites.zones(name)}
-    text = write_list(context.sites.cameras(), buildings, zones)
+    text, _ = export_cameras(context.sites)
     headers = {"Content-Disposition": 'attachment; filename="cameras.csv"'}
     return Response(text, media_type=CSV, headers=headers)
 

@@ -1,9 +1,10 @@
 """Cameras and how they fare."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from api.context import ApiContext, Context
 from api.shapes import cameras as checked
 from api.shapes import sites as shapes
 from api.shapes.common import Listed
-from api.versions import IfMatch, tag
+from api.versions import IfMatch, merged, tag
 from storage.database import records
 from storage.database.reports import Position
 from storage.status import CameraState, CameraStatus
@@ -25,7 +26,7 @@ router = APIRouter(tags=["cameras"])
 class CheckQuery(Asked):
     """Whether to look."""
 
-    check: bool = Field(True, description="See whether it can be reached, for 4 s at most.")
+    check: bool = Field(True, description="See whether it can be reached, for 10 s at most.")
 
 
 @router.post("/cameras", status_code=201, summary="Register a camera")
@@ -39,7 +40,7 @@ def add_camera(
     made = context.sites.add_camera(camera.record())
     response.headers["Location"] = f"/api/v1/cameras/{made.id}"
     tag(response, made.version)
-    return checked.Registered.with_check(made, ingest.check_soon(context, made.id) if query.check else None)
+    return checked.Registered.with_check(made, ingest.check_new(context, made.id) if query.check else None)
 
 
 @router.get("/cameras", summary="All cameras in use")
@@ -67,8 +68,12 @@ def change_camera(
     context: Context, camera_id: Known, changes: CameraPatch, version: IfMatch, response: Response
 ) -> shapes.Camera:
     """What is not given stays, of `policy` and `thresholds`, too. It is so within two seconds, without a restart."""
-    found = context.sites.camera(camera_id)
-    changed = context.sites.change_camera(camera_id, changes.changes(found), version=version)
+    changed = merged(
+        lambda: context.sites.camera(camera_id),
+        lambda found, its: context.sites.change_camera(camera_id, changes.changes(found), version=its),
+        version,
+        merges=not {"policy", "thresholds"}.isdisjoint(changes.model_fields_set),
+    )
     tag(response, changed.version)
     return shapes.Camera.of(changed)
 
@@ -122,11 +127,24 @@ def statuses(context: ApiContext, cameras: Iterable[records.Camera]) -> dict[str
         BusError, StorageError: it can't be found out.
     """
     every = list(cameras)
-    names = [camera.id for camera in every]
-    said, lost = context.bus.statuses(names), context.reports.lost(names)
-    return {
-        camera.id: checked.Status.of(_status(camera, said.get(camera.id)), lost.get(camera.id, 0)) for camera in every
-    }
+    said, lost = said_of(context, every), context.reports.lost([camera.id for camera in every])
+    return {name: checked.Status.of(status, lost.get(name, 0)) for name, status in said.items()}
+
+
+def said_of(context: ApiContext, cameras: Sequence[records.Camera]) -> dict[str, CameraStatus]:
+    """What the bus alone knows of it.
+
+    Raises:
+        BusError: it is away.
+    """
+    names = [camera.id for camera in cameras]
+    said, shed = context.bus.statuses(names), context.bus.shed_by_classify(names)
+    return {camera.id: _with_shed(_status(camera, said.get(camera.id)), shed.get(camera.id, 0)) for camera in cameras}
+
+
+def _with_shed(status: CameraStatus, samples: int) -> CameraStatus:
+    """With what `classify` dropped, of which ingest knows nothing."""
+    return msgspec.structs.replace(status, drops=status.drops | {"classify": samples}) if samples else status
 
 
 def _status(camera: records.Camera, said: CameraStatus | None) -> CameraStatus:

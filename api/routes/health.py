@@ -53,6 +53,7 @@ def checks(context: ApiContext) -> Iterator[shapes.Check]:
     for name in context.workers:
         beat = heard_at(name, beats)
         # One that waits for a full disk lives: taking the API away would help nobody.
-        yield shapes.Check(
-            name=name, ok=beat is not None, detail="it gives no sign of life" if beat is None else beat.trouble
-        )
+        if beat is None:
+            yield shapes.Check(name=name, ok=False, detail="it gives no sign of life")
+        else:
+            yield shapes.Check(name=name, ok=True, detail=beat.trouble, device=beat.device, store=beat.store or None)

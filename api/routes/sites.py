@@ -9,7 +9,7 @@ from api.bodies import BuildingIn, BuildingPatch, ZoneIn
 from api.context import Context
 from api.shapes import sites as shapes
 from api.shapes.common import Listed
-from api.versions import IfMatch, tag
+from api.versions import IfMatch, merged, tag
 from storage.database.reports import Position
 
 router = APIRouter(tags=["buildings"])
@@ -49,8 +49,12 @@ def change_building(
     context: Context, building_id: Known, changes: BuildingPatch, version: IfMatch, response: Response
 ) -> shapes.Building:
     """What is not given stays. Its policy is for cameras that are added later."""
-    found = context.sites.building(building_id)
-    changed = context.sites.change_building(building_id, changes.changes(found), version=version)
+    changed = merged(
+        lambda: context.sites.building(building_id),
+        lambda found, its: context.sites.change_building(building_id, changes.changes(found), version=its),
+        version,
+        merges="policy" in changes.model_fields_set,
+    )
     tag(response, changed.version)
     return shapes.Building.of(changed)
 

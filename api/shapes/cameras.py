@@ -19,7 +19,7 @@ class Status(sites.Status):
     detail: str | None = Field(description="The reason in a sentence, with what to do next; null while it is live.")
     drops: dict[str, int] = Field(
         description="Samples that were not looked at since its ingest process began, by where they were dropped: `late`, "
-        "`no_room`, `shed`, `behind`, `bus`."
+        "`no_room`, `shed`, `behind`, `bus`, `classify` (more faces than can be classified)."
     )
     warnings: list[str] = Field(description="What has changed for the worse since it was set up, a sentence each.")
     reconnects: int = Field(description="How often it was connected to anew since its ingest process began.")
@@ -76,7 +76,7 @@ class Tested(Check):
 class Registered(sites.Camera):
     """A camera, and whether it can be reached."""
 
-    check: Check | None = Field(description="Null where nobody looked, or it was not found out in time.")
+    check: Check | None = Field(description="Null where nobody looked.")
 
     @classmethod
     def with_check(cls, camera: records.Camera, probe: Probe | None) -> Self:
@@ -126,6 +126,11 @@ class ImportReport(BaseModel):
     """What became of a list."""
 
     applied: bool = Field(description="Whether it is so now; false for a dry run.")
+    checked: bool = Field(
+        False,
+        description="Whether it was seen which can be reached; never in a dry run, which connects to nothing (that of "
+        "`maskwatch camera import` does).",
+    )
     made: list[str] = Field(description="Buildings, and zones as `building / zone`, that were made for it.")
     cameras: list[ImportedCamera]
 

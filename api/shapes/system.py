@@ -17,6 +17,14 @@ class Check(BaseModel):
     name: str = Field(examples=["database"])
     ok: bool
     detail: str | None = Field(description="What is wrong, or what a worker is waiting for.")
+    device: str | None = Field(
+        None, description="What a worker's network runs on; null of what has none.", examples=["litert on cpu"]
+    )
+    store: str | None = Field(
+        None,
+        description="The frame store in shared memory that a worker sees: workers with the same one pass pictures on "
+        "through it, others through Redis. Null where it sees none.",
+    )
 
 
 class Ready(BaseModel):

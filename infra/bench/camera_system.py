@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
+from classify.memory import Memory
 from infra.bench.camera_clips import Loop
 from infra.demo.live import BUILDING, OVER_S, closing_engine, demo_settings, set_up
 from infra.demo.truth import Truth
@@ -115,7 +116,14 @@ class CameraSystem:
             SetupError: that did not happen in time.
         """
         self.system.wait_ready()
-        self.until(lambda: self._looked() == len(self.names))
+        self.until(lambda: all(self._shown_since_ns(name) is not None for name in self.names))
+        began_ns = {name: self._shown_since_ns(name) for name in self.names}
+
+        def looked() -> bool:
+            last_ns = last_samples(self.engine)
+            return all(last_ns.get(name, 0) >= (began or 0) for name, began in began_ns.items())
+
+        self.until(looked)
 
     def until(self, condition: Callable[[], bool], limit_s: float = LIMIT_S) -> float:
         """Look after the system until a condition holds; the seconds that took.
@@ -158,6 +166,8 @@ class CameraSystem:
         for status in self.bus.statuses(self.names).values():
             for where, number in status.drops.items():
                 drops[where] = drops.get(where, 0) + number
+        if shed := sum(self.bus.shed_by_classify(self.names).values()):
+            drops["classify"] = shed
         return drops
 
     def found(self, *, since_ns: int, until_ns: int) -> list[CameraFound]:
@@ -187,9 +197,19 @@ class CameraSystem:
         until_s = (until_ns - began_ns) / NS_PER_S
         return CameraFound(name, since_s, tracks, events, score(tracks, events, truth, until_s=until_s))
 
-    def _looked(self) -> int:
-        with reading(self.engine) as connection:
-            return len(connection.execute(select(CameraStateRow.camera_id).where(CameraStateRow.state != b"")).all())
+    def _shown_since_ns(self, name: str) -> int | None:
+        """Unix time of a camera's first picture; None until somebody watches."""
+        began_ns = self.server.call("began_ns", name=name)
+        return None if began_ns is None else int(began_ns)
+
+
+def last_samples(engine: Engine) -> dict[str, int]:
+    """Capture time of each camera's last sample that has gone all the way."""
+    query = select(CameraStateRow.camera_id, CameraStateRow.state).where(CameraStateRow.state != b"")
+    with reading(engine) as connection:
+        packed = connection.execute(query).all()
+    seen = {camera: msgspec.msgpack.decode(state, type=Memory).camera.last_ns for camera, state in packed}
+    return {camera: at_ns for camera, at_ns in seen.items() if at_ns is not None}
 
 
 def between(truth: Truth, at_s: float) -> float:

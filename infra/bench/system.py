@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import select
 
+from infra.bench.camera_system import last_samples
 from infra.bench.processes import cpu_s, memory_mib
 from infra.bench.report import Measurement, figure
 from infra.demo.live import closing_engine, demo_settings, found, set_up
@@ -109,8 +110,8 @@ def _wait(system: System, condition: Callable[[], bool]) -> None:
 
 def _looked(settings: Settings) -> int:
     """Number of cameras of which a sample went all the way."""
-    with closing_engine(settings) as engine, reading(engine) as connection:
-        return len(connection.execute(select(CameraStateRow.camera_id).where(CameraStateRow.state != b"")).all())
+    with closing_engine(settings) as engine:
+        return len(last_samples(engine))
 
 
 def _lost(settings: Settings) -> int:

@@ -151,7 +151,8 @@ def change_camera(
             transport=UNSET if transport is None else transport_of(transport),
             credential=UNSET if credential is None else or_none(credential),
         )
-        new = sites.change_camera(old.id, changes)
+        # Policy and thresholds are made of what was read: it must still be there.
+        new = sites.change_camera(old.id, changes, version=old.version)
     moved = any(
         getattr(new, field) != getattr(old, field) for field in ("url", "substream_url", "transport", "credential")
     )

@@ -12,8 +12,8 @@ from infra.commands.options import Json
 from infra.commands.registry import opened_sites, tell_all, this_timezone
 from infra.console import complain, emit, progress_bar, say
 from infra.settings import load_settings
-from storage.camera_list import MOST_BYTES, read_list, write_list
-from storage.database import camera_import
+from storage.camera_list import MOST_BYTES, read_list
+from storage.database import camera_export, camera_import
 from storage.database.camera_import import Import
 from storage.errors import InputError
 from storage.files import check_file, write_bytes
@@ -56,11 +56,11 @@ def import_cameras(
         raise typer.Exit(MISTAKEN)
     probes: dict[str, Probe] = {}
     if not no_check:
-        with progress_bar(f"checking {len(found.cameras)} cameras") as report:
+        with progress_bar(f"checking {_count(len(found.cameras), 'camera')}") as report:
             probes = check_all([one.camera for one in found.cameras], settings, report)
     _tell(found, probes, json)
     if not json:
-        _sum_up(found, probes)
+        _sum_up(found, probes, timezone)
 
 
 def export_cameras(
@@ -69,17 +69,16 @@ def export_cameras(
     ] = None,
 ) -> None:
     """Write all cameras as a list that `import` takes, without passwords: `***` stands for them."""
+    if file is not None and not file.parent.is_dir():
+        raise InputError(f"cannot write {file}: there is no folder {file.parent}, make it first")
     with opened_sites(load_settings()) as sites:
-        buildings = {one.id: one.name for one in sites.buildings()}
-        zones = {zone.id: zone.name for name in buildings for zone in sites.zones(name)}
-        cameras = sites.cameras()
-        text = write_list(cameras, buildings, zones)
+        text, number = camera_export.export_cameras(sites)
     if file is None:
         # As a file has it: lines end with CR LF (RFC 4180), which printing would double.
         emit(text.replace("\r\n", "\n").rstrip("\n"))
     else:
         write_bytes(file, text.encode())
-        say(f"{len(cameras)} cameras are in {file}, without passwords")
+        say(f"{_count(number, 'camera')} {'is' if number == 1 else 'are'} in {file}, without passwords")
 
 
 def _content(file: Path) -> bytes:
@@ -121,11 +120,13 @@ def _tell(found: Import, probes: dict[str, Probe], json: bool) -> None:
     tell_all(shapes, ("line", "id", "name", "done", "address", "works", "what it shows, or why not"), rows, json)
 
 
-def _sum_up(found: Import, probes: dict[str, Probe]) -> None:
+def _sum_up(found: Import, probes: dict[str, Probe], timezone: str | None) -> None:
     count = {action: sum(one.action == action for one in found.cameras) for action in ("new", "changed", "unchanged")}
     said = ", ".join(f"{number} {action}" for action, number in count.items())
     if found.made:
         said += f"; made: {', '.join(found.made)}"
+        if timezone is not None and any(" / " not in name for name in found.made):
+            said += f" (in this machine's time zone, {timezone})"
     if probes:
         said += f"; {sum(probe.ok for probe in probes.values())} of {len(probes)} can be reached"
     say(said if found.applied else f"{said}. Nothing was changed: this was a dry run")

@@ -6,11 +6,11 @@ import msgspec
 import typer
 
 from infra.commands.registry import find_zone
-from storage.camera_cells import NONE
 from storage.camera_words import parse_hours, parse_labels, parse_number, parse_region
 from storage.database.records import Building, Camera, Policy, Transport
 from storage.database.sites import Sites
 from storage.errors import InvalidError, NotFoundError
+from storage.names import NONE, by_word
 from storage.regions import Region
 
 CameraId = Annotated[str, typer.Argument(metavar="CAMERA", help="Its identifier or name.", show_default=False)]
@@ -72,26 +72,27 @@ TRANSPORTS: Final = ("tcp", "udp")
 
 
 def find_camera(sites: Sites, given: str, *, archived: bool = False) -> Camera:
-    """A camera by its identifier or, where none is like that, by its name; with `archived` also one that was removed.
+    """A camera by its identifier or its name; with `archived` also one that was removed.
 
     Raises:
         NotFoundError: there is none.
+        ConflictError: it is the identifier of one and the name of another.
     """
     # Those in use first: the name of one that was removed may be another's now.
     found = sorted(sites.cameras(archived=archived), key=lambda one: one.archived_at_ns is not None)
-    for one in [one for one in found if one.id == given] + [one for one in found if one.name == given]:
+    if (one := by_word(found, given)) is not None:
         return one
     raise NotFoundError(f"there is no camera {given!r}: see `maskwatch camera list`")
 
 
 def named_zone(sites: Sites, home: Building, given: str) -> str | None:
     """The identifier of a zone; None for `none`."""
-    return None if given == NONE else find_zone(sites, home, given).id
+    return None if _is_none(given) else find_zone(sites, home, given).id
 
 
 def or_none(given: str) -> str | None:
     """What was given; None for `none`."""
-    return None if given == NONE else given
+    return None if _is_none(given) else given
 
 
 def transport_of(given: str) -> Transport:
@@ -111,7 +112,7 @@ def regions_of(given: list[str]) -> tuple[Region, ...]:
     Raises:
         InvalidError: one can't be read.
     """
-    return () if given == [NONE] else tuple(parse_region(text) for text in given)
+    return () if len(given) == 1 and _is_none(given[0]) else tuple(parse_region(text) for text in given)
 
 
 def changed_policy(base: Policy, labels: str | None, dwell_s: float | None, hours: list[str] | None) -> Policy:
@@ -126,7 +127,7 @@ def changed_policy(base: Policy, labels: str | None, dwell_s: float | None, hour
     if dwell_s is not None:
         changes["dwell_s"] = dwell_s
     if hours is not None:
-        changes["hours"] = None if hours == [NONE] else parse_hours("|".join(hours))
+        changes["hours"] = None if len(hours) == 1 and _is_none(hours[0]) else parse_hours("|".join(hours))
     return msgspec.structs.replace(base, **changes)
 
 
@@ -136,4 +137,8 @@ def threshold_of(given: str) -> float | None:
     Raises:
         InvalidError: it is no number.
     """
-    return None if given == NONE else parse_number(given)
+    return None if _is_none(given) else parse_number(given)
+
+
+def _is_none(given: str) -> bool:
+    return given.strip().lower() == NONE

@@ -86,7 +86,7 @@ def show_camera(which: CameraId, json: Json = False) -> None:
 
 @camera.command("remove")
 def remove_camera(which: CameraId, json: Json = False) -> None:
-    """Take a camera out of use; what it saw stays for its time."""
+    """Take a camera out of use; what it saw stays."""
     with opened_sites(load_settings()) as sites:
         gone = sites.archive_camera(find_camera(sites, which, archived=True).id)
     tell(shapes.Camera.of(gone), f"camera {gone.id} is removed: {gone.name}", json)

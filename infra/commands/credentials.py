@@ -13,6 +13,7 @@ from infra.console import results
 from infra.settings import load_settings
 from storage.database.sites import Sites
 from storage.errors import NotFoundError, UsageError
+from storage.names import normal_name
 
 LONGEST = 4096
 
@@ -52,7 +53,7 @@ def list_credentials(json: Json = False) -> None:
 def show_credential(name: Name, json: Json = False) -> None:
     """Show one and the cameras that name it, without its password."""
     with opened_sites(load_settings()) as sites:
-        found = next((one for one in sites.credentials() if one.name == name), None)
+        found = next((one for one in sites.credentials() if normal_name(one.name) == normal_name(name)), None)
         users = _users(sites)
     if found is None:
         raise NotFoundError(f"there is no credential {name!r}: see `maskwatch credential list`")

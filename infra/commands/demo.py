@@ -1,11 +1,7 @@
 """`maskwatch demo`: the whole system on this machine, with two demo cameras whose truth is known exactly."""
 
-import os
-import sys
 import time
-import webbrowser
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Final
@@ -13,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.table import Table
 
+from infra.browser import open_page
 from infra.commands.options import Detector, Json, Model
 from infra.commands.up import Host, Port
 from infra.console import emit, progress_bar, results, say
+from infra.listening import loopback
 from infra.settings import Settings, load_settings
 from infra.signals import asked_to_stop
-from infra.system.door import loopback
 from storage.report import to_json
 
 if TYPE_CHECKING:
@@ -77,7 +74,7 @@ def _run(settings: Settings, duration: float | None, host: str, port: int, *, br
             if system.wait_ready(stop=stop):
                 say(f"the demo is at {system.url} (its data are in {system.places.data}); Ctrl-C ends it")
                 if browser:
-                    _open(system.url)
+                    open_page(system.url)
                 _play(system, duration, stop)
             shown = found(own, truths)
             say("stopping")
@@ -94,13 +91,6 @@ def _play(system: "System", duration: float | None, stop: Event) -> None:
             system.check()
             progress(time.monotonic() - started_s, duration)
             stop.wait(TURN_S)
-
-
-def _open(url: str) -> None:
-    """Show the page, where there is a screen for it: without one, a browser in the terminal would take it over."""
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin":
-        with suppress(webbrowser.Error):
-            webbrowser.open(url)
 
 
 def _show(shown: "Sequence[Shown]") -> None:

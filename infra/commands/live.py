@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from infra.browser import open_page
 from infra.commands.options import Detector, Dwell, Json, MinFace, Model
 from infra.commands.targets import Targets
 from infra.console import complain, emit, say
+from infra.listening import url_of
 from infra.settings import load_settings
 from infra.signals import asked_to_stop
 from storage.errors import UsageError
@@ -60,8 +62,7 @@ def live(
     """Show a webcam, a file or an address in the browser with boxes and labels. No account, and nothing is stored."""
     # These take their time to import, and every other command would wait for them.
     from infra.analysis import Analyzer
-    from infra.live.browser import open_page
-    from infra.live.door import everybody, listen, page_url
+    from infra.live.door import everybody, listen
     from infra.live.session import Session, Wanted
     from infra.live.target import target
 
@@ -79,7 +80,7 @@ def live(
     except BaseException:
         listening.close()
         raise
-    url = page_url(listening)
+    url = url_of(listening)
     with asked_to_stop() as stop, analyzer, Session(Wanted(meant, record, json), analyzer, listening) as session:
         if open_to_all:
             say(f"warning: with --host {host} everybody on the network can watch, without a password")

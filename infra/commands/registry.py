@@ -22,6 +22,7 @@ from storage.database.sites import Sites
 from storage.errors import NotFoundError, UsageError
 from storage.files import make_folder
 from storage.hours import Hours
+from storage.names import by_word
 
 LOCALTIME: Final = Path("/etc/localtime")
 ZONES: Final = "zoneinfo/"
@@ -42,13 +43,15 @@ def opened_sites(settings: Settings) -> Iterator[Sites]:
 
 
 def find_building(sites: Sites, given: str, *, archived: bool = False) -> Building:
-    """A building by its identifier or, where none is like that, by its name.
+    """A building by its identifier or its name.
 
     Raises:
         NotFoundError: there is none.
+        ConflictError: it is the identifier of one and the name of another.
     """
-    found = sites.buildings(archived=archived)
-    for one in [one for one in found if one.id == given] + [one for one in found if one.name == given]:
+    # Those in use first: the name of one that was removed may be another's now.
+    found = sorted(sites.buildings(archived=archived), key=lambda one: one.archived_at_ns is not None)
+    if (one := by_word(found, given)) is not None:
         return one
     known = ", ".join(f"{one.id} ({one.name})" for one in found) or "none yet: maskwatch building add NAME"
     raise NotFoundError(f"there is no building {given!r}; there are {known}")
@@ -76,10 +79,11 @@ def find_zone(sites: Sites, home: Building, given: str) -> Zone:
 
     Raises:
         NotFoundError: there is none.
+        ConflictError: it is the identifier of one and the name of another.
     """
     found = sites.zones(home.id)
-    for one in [one for one in found if one.id == given] + [one for one in found if one.name == given]:
-        return one
+    if (zone := by_word(found, given)) is not None:
+        return zone
     known = ", ".join(f"{one.id} ({one.name})" for one in found) or "none yet: maskwatch building add-zone"
     raise NotFoundError(f"building {home.id} has no zone {given!r}; there are {known}")
 

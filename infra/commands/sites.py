@@ -18,6 +18,7 @@ from infra.commands.registry import (
     tell_facts,
     this_timezone,
 )
+from infra.console import say
 from infra.settings import load_settings
 from storage.database.changes import BuildingChanges
 
@@ -39,15 +40,18 @@ def add_building(
         typer.Option("--timezone", metavar="ZONE", help="IANA name, for reports (this machine's).", show_default=False),
     ] = None,
     retention: Annotated[
-        int, typer.Option("--retention", metavar="DAYS", help="How long what is seen there is kept.")
+        int, typer.Option("--retention", metavar="DAYS", help="How long what is seen there is to be kept.")
     ] = 30,
     identifier: NewId = None,
     json: Json = False,
 ) -> None:
     """Set up a building."""
     with opened_sites(load_settings()) as sites:
-        made = sites.add_building(name, timezone or this_timezone(), building_id=identifier, retention_days=retention)
+        where = this_timezone() if timezone is None else timezone
+        made = sites.add_building(name, where, building_id=identifier, retention_days=retention)
     tell(shapes.Building.of(made), f"building {made.id}: {made.name}, {made.timezone}", json)
+    if timezone is None:
+        say(f"its reports are in this machine's time zone, {made.timezone}; --timezone takes another")
 
 
 @building.command("list")
@@ -59,7 +63,7 @@ def list_buildings(every: All = False, json: Json = False) -> None:
         (one.id, one.name, one.timezone, f"{one.retention_days} days", shown_removal(one.archived_at_ns))
         for one in found
     ]
-    columns = ("id", "name", "time zone", "kept for", "removed")
+    columns = ("id", "name", "time zone", "to be kept", "removed")
     tell_all([shapes.Building.of(one) for one in found], columns, rows, json)
 
 
@@ -77,7 +81,7 @@ def show_building(which: BuildingId, json: Json = False) -> None:
         ("id", one.id),
         ("name", one.name),
         ("time zone", one.timezone),
-        ("kept for", f"{one.retention_days} days"),
+        ("to be kept", f"{one.retention_days} days"),
         ("policy", shown_policy(one.policy)),
         ("zones", ", ".join(f"{zone.id} {zone.name}" for zone in zones)),
         ("cameras", ", ".join(f"{camera.id} {camera.name}" for camera in cameras)),
@@ -95,7 +99,7 @@ def add_zone(which: BuildingId, name: Name, identifier: NewId = None, json: Json
 
 @building.command("remove")
 def remove_building(which: BuildingId, json: Json = False) -> None:
-    """Take a building out of use; what was seen there stays for its time."""
+    """Take a building out of use; what was seen there stays."""
     with opened_sites(load_settings()) as sites:
         gone = sites.remove_building(find_building(sites, which).id)
     tell(shapes.Building.of(gone), f"building {gone.id} is removed: {gone.name}", json)
@@ -110,7 +114,7 @@ def change_building(
     ] = None,
     retention: Annotated[
         int | None,
-        typer.Option("--retention", metavar="DAYS", help="How long what is seen is kept.", show_default=False),
+        typer.Option("--retention", metavar="DAYS", help="How long what is seen is to be kept.", show_default=False),
     ] = None,
     labels: Labels = None,
     dwell: Dwell = None,
@@ -126,6 +130,7 @@ def change_building(
             retention_days=UNSET if retention is None else retention,
             policy=changed_policy(old.policy, labels, dwell, hours),
         )
-        new = sites.change_building(old.id, changes)
+        # The policy is made of what was read: it must still be there.
+        new = sites.change_building(old.id, changes, version=old.version)
     what = "has all that already" if new.version == old.version else "is changed"
     tell(shapes.Building.of(new), f"building {new.id} {what}: {new.name}, {new.timezone}", json)

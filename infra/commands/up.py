@@ -6,11 +6,11 @@ import typer
 
 from infra.commands.options import Detector, Dwell, MinFace, Model
 from infra.console import say
+from infra.listening import loopback
 from infra.log import log_to_nowhere
 from infra.settings import load_settings
 from infra.signals import asked_to_stop
 from infra.supervisor import System
-from infra.system.door import loopback
 
 Host = Annotated[str, typer.Option("--host", help="Where the page and the API listen: this machine's loopback.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Likewise; 0 takes any that is free.")]

@@ -165,7 +165,9 @@ def _route(route: Route, place: _Set, rng: np.random.Generator) -> tuple[list[tu
         ways = [(side * edge(z), z), (side * lens.half_view(z) * 0.72, z * 0.95), stop, stop]
         return [*ways, ((lane + stop[0]) / 2, (z * 0.9 + last * 1.55) / 2), *exit_], float(rng.uniform(0.68, 0.78))
     if route == "cross":
-        z = float(rng.uniform(near * 1.4, place.enter_m * 0.9))
+        # In the smallest pictures, who enters is nearer than that.
+        low, high = sorted((near * 1.4, place.enter_m * 0.9))
+        z = float(rng.uniform(low, high))
         return [(side * edge(z), z), (0.0, z * 0.96), (-side * edge(z), z)], float(rng.uniform(0.62, 0.78))
     z, far = near * 1.3, place.enter_m * 0.95
     return [(side * edge(z), z), (side * lens.half_view(z) * 0.4, z * 1.12), (-side * edge(far), far)], 0.72

@@ -3,14 +3,14 @@
 import random
 import threading
 import time
-from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from infra.live.target import Kind, Target
 from ingest.frame import Frame
-from ingest.frozen import Frozen
+from ingest.frozen import FROZEN_S, Frozen
+from ingest.gauge import Gauge
 from ingest.patience import Patience
 from ingest.source import Source, SourceError
 from ingest.standing import Standing
@@ -21,10 +21,6 @@ from storage.status import CameraState, StateReason
 
 LONGEST_RETRY_S: Final = 4.0
 """Somebody sits in front of the page and waits."""
-
-FROZEN_S: Final = 60.0
-RATE_S: Final = 5.0
-"""Over which rates are measured."""
 
 PLAUSIBLE_NS: Final = 30 * NS_PER_S
 """A capture time that is further from the arrival is that of a clock which is set wrong."""
@@ -88,12 +84,12 @@ class Feed:
         self._pulse = Pulse()
         self._news = threading.Condition()
         self._newest: Arrived | None = None
-        self._frames = self._connections = 0
+        self._connections = 0
         self._fresh = False
         self._source: Source | None = None
         now_s = time.monotonic()
         self._standing = Standing(target.shown, now_s, time.time_ns())
-        self._counts: deque[tuple[float, int]] = deque([(now_s, 0)])
+        self._gauge = Gauge(now_s)
         self._retry_at_s: float | None = None
         self._clock = "arrival"
         self.error: MaskwatchError | None = None
@@ -132,30 +128,22 @@ class Feed:
             state = self._standing.at(now_s, None if self._source is None else self._source.trouble)
             retry_s = None if self._retry_at_s is None else max(0.0, self._retry_at_s - now_s)
             return Connection(
-                state.state, state.reason, state.detail, state.since_ns, retry_s, self._rate(now_s), self._frames,
+                state.state, state.reason, state.detail, state.since_ns, retry_s, self._gauge.rates(now_s, 0)[0], self._gauge.seen,
                 max(0, self._connections - 1), self._clock,
             )  # fmt: skip
 
     def _is_news(self, after: int) -> bool:
         return self._newest is not None and self._newest.number > after
 
-    def _rate(self, now_s: float) -> float:
-        counts = self._counts
-        counts.append((now_s, self._frames))
-        while len(counts) > 2 and now_s - counts[1][0] >= RATE_S:
-            counts.popleft()
-        past_s, frames = counts[0]
-        return round((self._frames - frames) / max(0.5, now_s - past_s), 1)
-
     def _run(self) -> None:
         patience = Patience()
         try:
             while not self._pulse.stopping:
-                before = self._frames
+                before = self._gauge.seen
                 reason, detail = self._read()
                 if self._pulse.stopping or self._target.ends:
                     return
-                shown = self._frames > before
+                shown = self._gauge.seen > before
                 wait_s = patience.after(reason, shown=shown, jitter=random.random())  # noqa: S311 no secret
                 if reason is not StateReason.WRONG_PASSWORD:
                     wait_s = min(LONGEST_RETRY_S, wait_s)
@@ -203,11 +191,11 @@ class Feed:
         with self._news:
             self._connections += self._fresh
             self._fresh = False
-            self._frames += 1
+            self._gauge.seen += 1
             self._clock = clock
             self._standing.shown(now_s, now_ns, frozen=frozen)
             if frame.sampled or self._target.kind is not Kind.FOLDER:
-                self._newest = Arrived(self._frames, frame, captured_ns, self._connections)
+                self._newest = Arrived(self._gauge.seen, frame, captured_ns, self._connections)
                 self._news.notify_all()
 
     def _tell(self) -> None:

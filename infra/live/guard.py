@@ -3,25 +3,17 @@
 import ipaddress
 import socket
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
+
+from api.headers import ALWAYS, NOT_KEPT, is_loopback, named_host
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
+HEADERS: Final = {"Content-Security-Policy": POLICY, **NOT_KEPT, **ALWAYS}
 
 
 def refusal(scope: Scope, *, loopback: bool) -> tuple[int, str] | None:
@@ -33,7 +25,8 @@ def refusal(scope: Scope, *, loopback: bool) -> tuple[int, str] | None:
             how a page elsewhere would have its own name lead here (DNS rebinding); an address can't be made to.
     """
     headers = Headers(scope=scope)
-    if not _is_ours(headers.get("host", ""), loopback=loopback):
+    name = named_host(headers.get("host", ""))
+    if not (is_loopback(name) or (not loopback and _is_ours(name))):
         where = "http://localhost and http://127.0.0.1" if loopback else "this machine's addresses and its own name"
         return 421, f"only {where} are served"
     if scope["method"] not in {"GET", "HEAD"}:
@@ -44,13 +37,10 @@ def refusal(scope: Scope, *, loopback: bool) -> tuple[int, str] | None:
     return None
 
 
-def _is_ours(host: str, *, loopback: bool) -> bool:
+def _is_ours(name: str) -> bool:
     try:
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".").lower()
-    except ValueError:
-        return False
-    try:
-        return ipaddress.ip_address(name).is_loopback or not loopback
+        ipaddress.ip_address(name)
     except ValueError:
         own = socket.gethostname().lower()
-        return name == "localhost" or (not loopback and name in {own, f"{own}.local", own.partition(".")[0]})
+        return name in {own, f"{own}.local", own.partition(".")[0]}
+    return True

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from infra.live.picture import boxed
 from ingest.frame import HD_HEIGHT
-from storage.errors import MaskwatchError
+from storage.errors import InputError, MaskwatchError, StorageError
 from storage.files import replaced, storage_error
 from storage.messages import NS_PER_S
 
@@ -26,10 +26,12 @@ WAITING: Final = 4
 
 KEYFRAME_S: Final = 2
 EMPTY_S: Final = 0.1
+CLOSING_S: Final = 10.0
+"""The file is to be whole by then: there is little left to encode, but a disk may hang."""
 
 
 class _NothingError(Exception):
-    """Not one picture came: no file is made."""
+    """Not one picture came, or it was given up: no file is made."""
 
 
 class Tape:
@@ -52,7 +54,7 @@ class Tape:
         self._fps = fps
         self._waiting: queue.Queue[tuple[NDArray[np.uint8], int] | None] = queue.Queue(WAITING)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tape")
+        self._thread = threading.Thread(target=self._run, name="tape", daemon=True)
         self._thread.start()
 
     def add(self, picture: NDArray[np.uint8], at_ns: int) -> None:
@@ -63,9 +65,13 @@ class Tape:
             self.left_out += 1
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file, within `CLOSING_S`; what is not whole by then is given up."""
         self._closing.set()
-        self._thread.join()
+        self._thread.join(CLOSING_S)
+        if self._thread.is_alive():
+            self.error = StorageError(
+                f"cannot write {self.path}: the video was not finished within {CLOSING_S:g} s; see that its disk works"
+            )
 
     def _run(self) -> None:
         try:
@@ -74,12 +80,15 @@ class Tape:
                     self._encode(temporary)
                 except av.error.FFmpegError as error:
                     raise storage_error(self.path, OSError(error.errno, error.strerror)) from error
-                if not self.pictures:
+                # What was said to be missing does not turn up later.
+                if self.error is not None or not self.pictures:
                     raise _NothingError
         except _NothingError:
             return
         except MaskwatchError as error:
-            self.error = error
+            self.error = self.error or error
+        except Exception as error:  # noqa: BLE001 whatever a library raises: there is no file, and that is said
+            self.error = InputError(f"the video {self.path} could not be recorded ({type(error).__name__}: {error})")
 
     def _encode(self, path: Path) -> None:
         with av.open(str(path), "w", format="mp4") as container:

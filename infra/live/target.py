@@ -14,7 +14,7 @@ from ingest.footage import Footage
 from ingest.pictures import SUFFIXES
 from ingest.source import Source
 from ingest.sources import open_source
-from storage.database.addresses import check_address
+from storage.database.addresses import check_address, webcam_device
 from storage.database.records import shown_address
 from storage.errors import InputError
 from storage.files import check_file
@@ -22,7 +22,6 @@ from storage.networks import Networks
 from storage.report import shown
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_WEBCAM: Final = re.compile(r"(?:/dev/video)?(\d{1,3})")
 DEVICES: Final = Path("/dev")
 
 
@@ -68,8 +67,8 @@ def target(source: str, devices: Path = DEVICES) -> Target:
         InputError: a file, folder or webcam that is not there, or a file that is no video.
         InvalidError: an address of a kind that is not known.
     """
-    if webcam := _WEBCAM.fullmatch(source):
-        return _webcam(int(webcam[1]), devices)
+    if (device := webcam_device(source)) is not None:
+        return _webcam(devices / Path(device).name)
     if source.lower().startswith("file:"):
         return _path(Path(unquote(urlsplit(source).path)))
     if _SCHEME.match(source):
@@ -77,10 +76,10 @@ def target(source: str, devices: Path = DEVICES) -> Target:
     return _path(Path(source))
 
 
-def _webcam(number: int, devices: Path) -> Target:
-    device = devices / f"video{number}"
+def _webcam(device: Path) -> Target:
+    number = device.name.removeprefix("video")
     if not device.exists():
-        there = sorted(path.name.removeprefix("video") for path in devices.glob("video[0-9]*"))
+        there = sorted(path.name.removeprefix("video") for path in device.parent.glob("video[0-9]*"))
         known = f"there {'is' if len(there) == 1 else 'are'} {', '.join(there)}" if there else "there is none here"
         raise InputError(f"webcam {number} is not there ({device}): {known}; plug it in, or name another source")
     return Target(Kind.WEBCAM, f"webcam {number}", None, lambda fps: _opened(str(device), fps))

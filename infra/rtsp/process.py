@@ -166,8 +166,10 @@ class RtspProcess:
         process = self._running()
         source = process.stdout.fileno()  # type: ignore[union-attr] # made with a pipe
         until_s = time.monotonic() + limit_s
+        ready = select.poll()
+        ready.register(source, select.POLLIN)
         while b"\n" not in self._unread:
-            if not select.select([source], [], [], max(0.0, until_s - time.monotonic()))[0]:
+            if not ready.poll(max(0.0, until_s - time.monotonic()) * 1000):
                 raise SetupError(f"the camera server (process {process.pid}) does not answer within {limit_s:.0f} s")
             data = os.read(source, 65_536)
             if not data:

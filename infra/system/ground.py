@@ -3,6 +3,7 @@
 The messages name the frames: without them nobody would ever release what the store holds.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -18,11 +19,15 @@ from infra.system.listener import Listener, Report
 from infra.system.workers import worker_environment
 from storage.bus import Bus
 from storage.errors import SetupError
+from storage.framefile import read_head
 from storage.frames import create_store
-from storage.pulse import BEAT_LIFE_S
+from storage.pulse import BEAT_LIFE_S, BEAT_S
 
 REDIS: Final = "redis"
 """Name of the embedded one's log."""
+
+LOOK_AGAIN_S: Final = 2 * BEAT_S
+"""Whoever lives has said so within this time."""
 
 
 class Ground:
@@ -39,6 +44,7 @@ class Ground:
         self._listener: Listener | None = None
         self._identity: str | None = None
         self._trouble = False
+        self._before = _store_at(places)
 
     def lay(self) -> None:
         """Make it; on an error, `clear` takes away what there is.
@@ -53,6 +59,8 @@ class Ground:
             self._start_redis()
         bus = Bus(self.redis_url, prefix=self._settings.redis_prefix, partitions=self._settings.partitions)
         bus.ping()
+        if self._settings.redis_url is not None:
+            self._clear_left(bus)
         self._identity, self._trouble = bus.identity(), False
         self._listener = Listener(bus)
 
@@ -65,6 +73,7 @@ class Ground:
             # It has nothing to save.
             self.redis.kill()
             self.redis = None
+        self._before = _store_at(self._places)
         with suppress(SetupError):
             remove_shared(self._places)
 
@@ -97,6 +106,20 @@ class Ground:
             self._say(report.trouble or "Redis answers again")
         return None
 
+    def _clear_left(self, bus: Bus) -> None:
+        """Give up what earlier runs left in a Redis that outlives them, where nobody can see its pictures any more."""
+        left = bus.leftovers()
+        stores = left.stores()
+        # The last one of this folder is gone, whoever named it a moment ago; of others, those that nobody names. Asked
+        # twice: where Redis was away itself, everybody's heartbeats have run out.
+        others = stores - {self._before} - set(bus.stores_seen().values())
+        if others:
+            time.sleep(LOOK_AGAIN_S)
+            others -= set(bus.stores_seen().values())
+        count = left.set_aside(others | (stores & {self._before}))
+        if count:
+            self._say(f"{count} samples of an earlier run are set aside: the shared memory with their pictures is gone")
+
     def _start_redis(self) -> None:
         log = self._places.log(REDIS)
         try:
@@ -106,3 +129,11 @@ class Ground:
             raise SetupError(f"the embedded Redis could not be started: {error.strerror}") from error
         except SetupError as error:
             raise SetupError(f"{error}; see {log}") from error
+
+
+def _store_at(places: Places) -> str:
+    """The store that an earlier run left there; empty: none."""
+    try:
+        return read_head(places.frames).identity
+    except SetupError:
+        return ""

@@ -16,6 +16,7 @@ LONGEST_ADDRESS: Final = 2048
 
 _HOST: Final = re.compile(r"(?!-)[\w.-]{1,253}(?<![-.])\.?")
 _WEBCAM: Final = re.compile(r"(?:/dev/video)?([0-9]{1,3})")
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(?:(//(?:[^/?#]*@)?)([^/?#]*))?")
 _NEEDS: Final = (
     "give rtsp://, rtsps://, http:// or https://, file: for a file or a folder under the media root, or /dev/video0 for a "
     "webcam"
@@ -53,6 +54,19 @@ def check_address(url: str, media_root: Path | None, networks: Networks | None =
         raise InvalidError(f"camera address {_shown(url)!r} names no host: write it as rtsp://host/path")
     elif networks is not None:
         networks.check_host(parts.hostname or "")
+
+
+def normal_address(url: str) -> str:
+    """The address with its scheme and host in small letters, in which they mean the same and are understood everywhere.
+
+    >>> normal_address("RTSP://Admin:Pw@Cam.Local:554/Main")
+    'rtsp://Admin:Pw@cam.local:554/Main'
+    """
+    found = _ADDRESS.match(url)
+    if found is None:
+        return url
+    scheme, user, host = found.groups("")
+    return f"{scheme.lower()}{user}{host.lower()}{url[found.end() :]}"
 
 
 def webcam_device(url: str) -> str | None:

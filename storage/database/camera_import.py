@@ -8,11 +8,13 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import Connection
 
-from storage.camera_list import Listed, Mistake, doubled, show_camera
+from storage.camera_list import COLUMNS, Listed, Mistake, doubled, mistake_of
 from storage.database.changes import CameraChanges
 from storage.database.records import Building, Camera, NewCamera, Policy, Thresholds
+from storage.database.site_changes import as_given
 from storage.database.sites import Sites
 from storage.errors import InvalidError, MaskwatchError, NotFoundError, StorageError
+from storage.names import by_word, normal_name
 
 PLAIN: Final = (
     "url",
@@ -94,7 +96,7 @@ def import_cameras(
                 except StorageError:
                     raise
                 except MaskwatchError as error:
-                    wrong.append(Mistake(one.line, str(error)))
+                    wrong.append(mistake_of(one.line, str(error)))
             if wrong or dry_run:
                 raise _NotApplied
     except _NotApplied:
@@ -122,8 +124,8 @@ class _Desk:
     def __init__(self, sites: Sites, timezone: str | None, made: list[str]) -> None:
         self._sites, self._timezone, self._made = sites, timezone, made
         self._buildings = {one.id: one for one in sites.buildings()}
-        self._zones = {name: {zone.id: zone.name for zone in sites.zones(name)} for name in self._buildings}
-        self._cameras = {one.name: one for one in sites.cameras()}
+        self._zones = {name: sites.zones(name) for name in self._buildings}
+        self._cameras = {normal_name(one.name): one for one in sites.cameras()}
 
     def take(self, one: Listed) -> Imported:
         """Add the camera, or change it.
@@ -131,7 +133,7 @@ class _Desk:
         Raises:
             MaskwatchError: it can't be.
         """
-        old = self._cameras.get(one.name)
+        old = self._cameras.get(normal_name(one.name))
         home = self._home(one, old)
         values = self._values(one, home, old)
         if old is None:
@@ -144,10 +146,8 @@ class _Desk:
         camera = self._sites.change_camera(old.id, CameraChanges(**values))
         if camera.version == old.version:
             return Imported(one.line, "unchanged", (), camera)
-        before, after = self._shown(old), self._shown(camera)
-        # Of a password that changed nothing shows.
-        columns = tuple(name for name in before if before[name] != after[name]) or ("url",)
-        return Imported(one.line, "changed", columns, camera)
+        before, after = _facts(old), _facts(camera)
+        return Imported(one.line, "changed", tuple(name for name in COLUMNS if before[name] != after[name]), camera)
 
     def _values(self, one: Listed, home: Building, old: Camera | None) -> dict[str, Any]:
         values = {name: value for name in PLAIN if (value := getattr(one, name)) is not UNSET}
@@ -174,35 +174,41 @@ class _Desk:
                 return next(iter(self._buildings.values()))
             raise InvalidError("building: it is empty, and there is not exactly one building")
         given = str(one.building)
-        for found in (self._buildings.get(given), *self._buildings.values()):
-            if found is not None and given in {found.id, found.name}:
-                return found
+        if (found := by_word(self._buildings.values(), given)) is not None:
+            return found
         if self._timezone is None:
             raise NotFoundError(f"building: there is none {given!r}; add it first, or have it made (--make-buildings)")
         made = self._sites.add_building(given, self._timezone)
         self._made.append(made.name)
-        self._buildings[made.id], self._zones[made.id] = made, {}
+        self._buildings[made.id], self._zones[made.id] = made, []
         return made
 
     def _zone(self, home: Building, given: str) -> str:
-        zones = self._zones[home.id]
-        if given in zones:
-            return given
-        for identifier, name in zones.items():
-            if name == given:
-                return identifier
+        if (found := by_word(self._zones[home.id], given)) is not None:
+            return found.id
         if self._timezone is None:
             raise NotFoundError(
                 f"zone: building {home.name!r} has none {given!r}; add it first, or have it made (--make-buildings)"
             )
         made = self._sites.add_zone(home.id, given)
         self._made.append(f"{home.name} / {made.name}")
-        zones[made.id] = made.name
+        self._zones[home.id].append(made)
         return made.id
 
-    def _shown(self, camera: Camera) -> dict[str, str]:
-        zone = None if camera.zone_id is None else self._zones[camera.building_id][camera.zone_id]
-        return show_camera(camera, self._buildings[camera.building_id].name, zone)
+
+def _facts(camera: Camera) -> dict[str, object]:
+    """What a camera has, by column; passwords, too."""
+    given, policy = as_given(camera), camera.policy
+    facts: dict[str, object] = {name: getattr(given, name) for name in ("name", *PLAIN)}
+    return facts | {
+        "building": camera.building_id,
+        "zone": camera.zone_id,
+        "labels": frozenset(policy.labels),
+        "dwell_s": policy.dwell_s,
+        "hours": policy.hours,
+        "detection": camera.thresholds.detection,
+        "confidence": camera.thresholds.confidence,
+    }
 
 
 def _same(one: Policy, other: Policy) -> bool:

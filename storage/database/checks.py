@@ -10,6 +10,7 @@ from storage.database.records import IDENTIFIER, NewCamera, Policy, Transport
 from storage.database.userinfo import has_userinfo, shown_address
 from storage.errors import InvalidError
 from storage.hours import check_hours
+from storage.names import NONE, alike, normal_name
 from storage.regions import Region
 from storage.words import EVENT_LABELS
 
@@ -17,6 +18,12 @@ LONGEST_NAME: Final = 200
 
 LONGEST_CAMERA_ID: Final = 24
 """Identifiers of tracks and events begin with their camera's and have at most 40 characters, too."""
+
+RESERVED: Final = frozenset({"export", "import"})
+"""No camera's identifiers: in addresses of the API these words stand in the same place."""
+
+LETTERS: Final = {"building": "b", "zone": "z", "camera": "c", "credential": None}
+"""With which identifiers begin that are made, by what they are of; None: it has only a name."""
 
 LONGEST_RETENTION_DAYS: Final = 36_500
 MOST_REGIONS: Final = 32
@@ -43,8 +50,38 @@ def check_identifier(value: str, longest: int = 40) -> str:
     return value
 
 
+def check_camera_identifier(value: str) -> str:
+    """Likewise of a camera that is added.
+
+    Raises:
+        InvalidError: it is no identifier, or a word of the API.
+    """
+    if value in RESERVED:
+        raise InvalidError(f"{value!r} can't be a camera's identifier, it is a word of the API: choose another")
+    return check_identifier(value, LONGEST_CAMERA_ID)
+
+
 def check_name(value: str, what: str) -> str:
-    """A name for people, without space around it.
+    """A name for people, in the one form that is kept.
+
+    Args:
+        value: as it was given.
+        what: a key of `LETTERS`.
+
+    Raises:
+        InvalidError: empty, too long, with control characters, or a word that means something else in lists.
+    """
+    name = check_text(normal_name(value), what)
+    if alike(name) == NONE:
+        raise InvalidError(f"{name!r} is no name of a {what}: in lists and options it takes away, choose another")
+    letter = LETTERS[what]
+    if letter is not None and name[0] == letter and name[1:].isdecimal():
+        raise InvalidError(f"{name!r} is no name of a {what}, it is like an identifier: choose another")
+    return name
+
+
+def check_text(value: str, what: str) -> str:
+    """The name of something elsewhere, such as a user of a camera, without space around it.
 
     Raises:
         InvalidError: empty, too long, or with control characters.

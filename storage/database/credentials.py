@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Update, delete, insert, select, update
 
-from storage.database.checks import check_name, check_password
+from storage.database.checks import check_name, check_password, check_text
 from storage.database.engine import reading
 from storage.database.models import CameraRow, CredentialRow
 from storage.database.records import Credential
-from storage.database.sealing import open_address, seal_address
+from storage.database.sealing import open_address, seal_address, shows_secret
 from storage.database.site_access import SiteAccess
-from storage.database.site_rows import exists, record
-from storage.errors import ConflictError, NotFoundError, SetupError
+from storage.database.site_rows import credential_name, record, refuse_double_credential
+from storage.errors import ConflictError, SetupError
 from storage.secrets import SEALED
 
 SHOWN: Final[tuple[Any, ...]] = (
@@ -34,21 +34,20 @@ class Credentials(SiteAccess):
 
         Raises:
             InvalidError: a name, user or password that can't be accepted.
-            ConflictError: there is one of that name.
+            ConflictError: there is one of that name, or of one that differs only in capital letters.
             SetupError: there is no key to encrypt the password with.
         """
         name, now_ns = check_name(name, "credential"), time.time_ns()
         check_password(password)
         row = {
             "name": name,
-            "user": check_name(user, "user"),
+            "user": check_text(user, "user"),
             "version": 1,
             "created_at_ns": now_ns,
             "changed_at_ns": now_ns,
         }
         with self._changing() as connection:
-            if exists(connection, select(CredentialRow.name).where(CredentialRow.name == name)):
-                raise ConflictError(f"there is a credential {name!r} already: change it, or choose another name")
+            refuse_double_credential(connection, name)
             connection.execute(insert(CredentialRow).values(**row, password=self._seal(connection, password)))
             return _credential(connection, name)
 
@@ -66,10 +65,11 @@ class Credentials(SiteAccess):
             InvalidError: a user or password that can't be accepted.
             SetupError: there is no key to encrypt the password with.
         """
-        user = None if user is None else check_name(user, "user")
+        user = None if user is None else check_text(user, "user")
         password = None if password is None else check_password(password)
         with self._changing() as connection:
-            found = _credential(connection, name)
+            found = _credential(connection, credential_name(connection, name))
+            name = found.name
             values: dict[str, object] = {}
             if user is not None and user != found.user:
                 values["user"] = user
@@ -91,7 +91,7 @@ class Credentials(SiteAccess):
             ConflictError: cameras name it.
         """
         with self._changing() as connection:
-            _credential(connection, name)
+            name = credential_name(connection, name)
             query = select(CameraRow.id).where(CameraRow.credential == name, CameraRow.archived_at_ns.is_(None))
             if users := list(connection.execute(query.order_by(CameraRow.id)).scalars()):
                 shown = ", ".join(users[:10]) + (", ..." if len(users) > 10 else "")
@@ -146,7 +146,7 @@ class Credentials(SiteAccess):
             address = open_address(stored, self._secrets)
         except SetupError:
             return None
-        newest = self._secrets.is_newest(stored.partition(" ")[0])
+        newest = self._secrets.is_newest(stored.partition(" ")[0]) and not shows_secret(stored, address)
         return None if newest else seal_address(address, partial(self._seal, connection))
 
     def _password(self, connection: Connection, name: str) -> str | None:
@@ -158,7 +158,4 @@ class Credentials(SiteAccess):
 
 
 def _credential(connection: Connection, name: str) -> Credential:
-    row = connection.execute(select(*SHOWN).where(CredentialRow.name == name)).one_or_none()
-    if row is None:
-        raise NotFoundError(f"there is no credential {name!r}: list the credentials, or add it first")
-    return record(row, Credential)
+    return record(connection.execute(select(*SHOWN).where(CredentialRow.name == name)).one(), Credential)

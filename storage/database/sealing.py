@@ -31,4 +31,10 @@ def open_address(stored: str, secrets: Secrets) -> str:
 
 def shown_stored(stored: str) -> str:
     """The address as it may be shown, without a key."""
-    return stored.partition(" ")[2] if stored.startswith(SEALED) else shown_address(stored)
+    # Earlier versions hid less.
+    return shown_address(stored.partition(" ")[2] if stored.startswith(SEALED) else stored)
+
+
+def shows_secret(stored: str, address: str) -> bool:
+    """Whether what stands behind an encrypted address shows more of it than is shown now."""
+    return stored.partition(" ")[2] != shown_address(address)

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from sqlalchemy import Connection, Engine, select, text
 
-from storage.database.addresses import check_address
+from storage.database.addresses import check_address, normal_address
 from storage.database.engine import writing
 from storage.database.models import CameraRow, CredentialRow, ZoneRow
 from storage.database.records import NewCamera
-from storage.database.site_rows import exists
+from storage.database.site_rows import credential_name, exists
 from storage.database.userinfo import hides_password
 from storage.errors import InvalidError, NotFoundError
 from storage.networks import Networks
@@ -67,21 +68,26 @@ class SiteAccess:
         )
         return self._secrets.seal(secret, make=not sealed)
 
-    def _check_address(self, url: str) -> None:
-        """InvalidError for an address that no camera has, or whose password is only the `***` that is shown for it."""
+    def _checked_address(self, url: str) -> str:
+        """The address as it is kept.
+
+        InvalidError for one that no camera has, or whose password is only the `***` that is shown for it.
+        """
         if hides_password(url):
             raise InvalidError("the address has *** for its password: give the password")
-        check_address(url, self._media_root, self._networks)
+        address = normal_address(url)
+        check_address(address, self._media_root, self._networks)
+        return address
 
     @staticmethod
-    def _check_places(connection: Connection, camera: NewCamera) -> None:
-        """NotFoundError for a zone or a credential that there is not."""
+    def _placed(connection: Connection, camera: NewCamera) -> NewCamera:
+        """The camera with its credential as that is kept; NotFoundError for a zone or a credential that there is not."""
         zone = select(ZoneRow.id).where(ZoneRow.id == camera.zone_id, ZoneRow.building_id == camera.building_id)
         if camera.zone_id is not None and not exists(connection, zone):
             raise NotFoundError(f"building {camera.building_id} has no zone {camera.zone_id!r}: list its zones")
-        credential = select(CredentialRow.name).where(CredentialRow.name == camera.credential)
-        if camera.credential is not None and not exists(connection, credential):
-            raise NotFoundError(f"there is no credential {camera.credential!r}: list the credentials, or add it first")
+        if camera.credential is None:
+            return camera
+        return msgspec.structs.replace(camera, credential=credential_name(connection, camera.credential))
 
 
 def _beside(engine: Engine) -> Path | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection
 
+from storage.database.addresses import normal_address
 from storage.database.changes import BuildingChanges, CameraChanges, check_version, given
 from storage.database.checks import check_camera, check_name, check_policy, check_retention, check_timezone
 from storage.database.models import BuildingRow, CameraRow
@@ -15,6 +16,7 @@ from storage.database.site_access import SiteAccess
 from storage.database.site_rows import building_in_use, building_row, camera_row, change, refuse_double
 from storage.database.userinfo import hides_password, without_userinfo
 from storage.errors import ConflictError, InvalidError, NotFoundError
+from storage.names import normal_name
 
 ADDRESSES: Final = ("url", "substream_url")
 
@@ -39,11 +41,16 @@ class Changes(SiteAccess):
             building = building_in_use(connection, building_id)
             check_version(f"building {building_id}", building.version, version)
             new = msgspec.structs.replace(building, **given(changes))
-            new = msgspec.structs.replace(new, name=check_name(new.name, "building"))
+            # What stays is not checked again, here and below: earlier versions took more.
+            if normal_name(new.name) != building.name:
+                new = msgspec.structs.replace(new, name=check_name(new.name, "building"))
+                refuse_double(connection, BuildingRow, new.name, building_id)
+            else:
+                new = msgspec.structs.replace(new, name=building.name)
             check_timezone(new.timezone)
             check_retention(new.retention_days)
-            check_policy(new.policy)
-            refuse_double(connection, BuildingRow, new.name, building_id)
+            if new.policy != building.policy:
+                check_policy(new.policy)
             if values := _differing(building, new, BuildingChanges.__struct_fields__):
                 change(connection, BuildingRow, building_id, values)
             return building_row(connection, building_id)
@@ -67,16 +74,17 @@ class Changes(SiteAccess):
             if camera.archived_at_ns is not None:
                 raise ConflictError(f"camera {camera_id} was removed: restore it first")
             check_version(f"camera {camera_id}", camera.version, version)
-            old = _as_given(camera)
+            old = as_given(camera)
             new = self._changed(connection, old, camera, changes)
             check_camera(new)
             for name in ADDRESSES:
                 url = getattr(new, name)
                 # What stays is not checked again: its file may have gone since.
                 if url is not None and url != getattr(old, name):
-                    self._check_address(url)
-            self._check_places(connection, new)
-            refuse_double(connection, CameraRow, new.name, camera_id)
+                    new = msgspec.structs.replace(new, **{name: self._checked_address(url)})
+            new = self._placed(connection, new)
+            if new.name != old.name:
+                refuse_double(connection, CameraRow, new.name, camera_id)
             values = _differing(old, new, CameraChanges.__struct_fields__)
             for name in ADDRESSES:
                 if values.get(name) is not None:
@@ -98,10 +106,10 @@ class Changes(SiteAccess):
                 return camera
             try:
                 building_in_use(connection, camera.building_id)
-                self._check_places(connection, _as_given(camera))
+                self._placed(connection, as_given(camera))
             except NotFoundError as error:
                 raise ConflictError(f"camera {camera_id} can't be restored: {error}") from error
-            refuse_double(connection, CameraRow, camera.name)
+            refuse_double(connection, CameraRow, camera.name, camera_id)
             change(connection, CameraRow, camera_id, {"archived_at_ns": None})
             return camera_row(connection, camera_id, self._secrets)
 
@@ -109,21 +117,25 @@ class Changes(SiteAccess):
         """The camera as it is to be, not checked yet."""
         wanted: dict[str, Any] = given(changes)
         if "name" in wanted:
-            wanted["name"] = check_name(wanted["name"], "camera")
+            same = normal_name(wanted["name"]) == old.name
+            wanted["name"] = old.name if same else check_name(wanted["name"], "camera")
         for name, shown in (("url", camera.shown_url), ("substream_url", camera.shown_substream_url)):
-            if wanted.get(name) is not None and hides_password(wanted[name]):
-                wanted[name] = _given_back(wanted[name], shown, getattr(old, name))
+            if wanted.get(name) is not None:
+                wanted[name] = normal_address(wanted[name])
+                if hides_password(wanted[name]):
+                    wanted[name] = _given_back(wanted[name], shown, getattr(old, name))
         building = wanted.get("building_id", old.building_id)
         if building != old.building_id:
             building_in_use(connection, building)
             # A zone is a part of one building.
             wanted.setdefault("zone_id", None)
         if "policy" in wanted:
-            wanted["policy"] = check_policy(wanted["policy"] or building_row(connection, building).policy)
+            policy = wanted["policy"] or building_row(connection, building).policy
+            wanted["policy"] = policy if policy == old.policy else check_policy(policy)
         return msgspec.structs.replace(old, **wanted)
 
 
-def _as_given(camera: Camera) -> NewCamera:
+def as_given(camera: Camera) -> NewCamera:
     """A camera as it was registered: the credential is not in its addresses."""
     values = {name: getattr(camera, name) for name in NewCamera.__struct_fields__}
     if camera.credential is not None:

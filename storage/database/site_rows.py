@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, select, update
 
+from storage.database.addresses import normal_address
 from storage.database.checks import check_identifier
 from storage.database.models import BuildingRow, CameraRow, CredentialRow, ZoneRow
 from storage.database.records import Building, Camera
 from storage.database.sealing import open_address, shown_stored
 from storage.database.userinfo import with_userinfo
 from storage.errors import ConflictError, NotFoundError, SetupError
+from storage.names import alike, normal_name
 from storage.secrets import Secrets
 
 T = TypeVar("T")
@@ -63,15 +65,25 @@ def camera_record(row: Row[Any], secrets: Secrets) -> Camera:
         if values["credential"] is not None and user is None:
             raise SetupError(f"the credential {values['credential']!r} was removed: name another, or add it again")
         password = None if user is None else secrets.open(sealed)
-        opened = {name: open_address(values[name], secrets) for name in names}
+        # Earlier versions kept schemes and hosts as they were given.
+        opened = {name: normal_address(open_address(values[name], secrets)) for name in names}
         if password is not None:
             opened = {name: with_userinfo(url, user, password) for name, url in opened.items()}
     except SetupError as error:
-        values |= {name: shown_stored(values[name]) for name in names}
+        values |= {name: normal_address(shown_stored(values[name])) for name in names}
         values["trouble"] = f"camera {values['id']} can't be connected to: {error}"
     else:
         values |= opened
     return msgspec.convert(values, Camera)
+
+
+def credential_name(connection: Connection, given: str) -> str:
+    """The name of a credential as it is kept; NotFoundError if there is none."""
+    names = list(connection.execute(select(CredentialRow.name)).scalars())
+    for name in (given, *names):
+        if name in names and normal_name(name) == normal_name(given):
+            return name
+    raise NotFoundError(f"there is no credential {given[:80]!r}: list the credentials, or add it first")
 
 
 def exists(connection: Connection, query: Select[Any]) -> bool:
@@ -85,22 +97,59 @@ def free_identifier(connection: Connection, kind: Kind, letter: str, wanted: str
         check_identifier(wanted, longest)
         if exists(connection, select(kind.id).where(kind.id == wanted)):
             raise ConflictError(f"the identifier {wanted} is in use, or was before: choose another")
+        named = select(kind.id).where(kind.name == wanted)
+        if not issubclass(kind, ZoneRow):
+            named = named.where(kind.archived_at_ns.is_(None))
+        if exists(connection, named):
+            raise ConflictError(f"the identifier {wanted} is the name of another: choose another")
         return wanted
-    used = connection.execute(select(kind.id).where(kind.id.like(f"{letter}%"))).scalars()
+    # Names, too: earlier versions took such that are like identifiers.
+    used = {word for row in connection.execute(select(kind.id, kind.name)) for word in row if word[0] == letter}
     # People may name theirs c99999999999999999999999; counting does not go on from there.
-    numbers = [int(number) for identifier in used if (number := identifier[1:]).isdecimal() and len(number) < 10]
+    numbers = [int(number) for word in used if (number := word[1:]).isdecimal() and len(number) < 10]
     return f"{letter}{max(numbers, default=0) + 1}"
 
 
 def refuse_double(
     connection: Connection, kind: type[BuildingRow] | type[CameraRow], name: str, own: str | None = None
 ) -> None:
-    """ConflictError if one that is not archived has the name, other than the one with the identifier `own`."""
-    query = select(kind.id).where(kind.name == name, kind.archived_at_ns.is_(None))
-    if own is not None:
-        query = query.where(kind.id != own)
-    if (other := connection.execute(query).scalar()) is not None:
-        raise ConflictError(f"the name {name!r} is in use by {other}: choose another")
+    """ConflictError if one that is not archived has the name, or one like it, or has it for its identifier.
+
+    The one with the identifier `own` may.
+    """
+    like = alike(name)
+    for other, other_name in connection.execute(select(kind.id, kind.name).where(kind.archived_at_ns.is_(None))):
+        if other == own:
+            continue
+        if other == name:
+            raise ConflictError(f"the name {name!r} is the identifier of another: choose another name")
+        if alike(other_name) == like:
+            raise ConflictError(f"the name {_said(name, other_name)} is in use by {other}: choose another")
+
+
+def refuse_double_zone(connection: Connection, building_id: str, name: str) -> None:
+    """Likewise of a building's zones."""
+    rows = connection.execute(select(ZoneRow.id, ZoneRow.name).where(ZoneRow.building_id == building_id))
+    for other, other_name in rows:
+        if other == name:
+            raise ConflictError(f"the name {name!r} is the identifier of another zone: choose another name")
+        if alike(other_name) == alike(name):
+            said = _said(name, other_name)
+            raise ConflictError(f"building {building_id} already has a zone named {said}: choose another name")
+
+
+def refuse_double_credential(connection: Connection, name: str) -> None:
+    """ConflictError if a credential has the name, or one like it."""
+    for other in connection.execute(select(CredentialRow.name)).scalars():
+        if alike(other) == alike(name):
+            raise ConflictError(
+                f"there is a credential {_said(name, other)} already: change it, or choose another name"
+            )
+
+
+def _said(name: str, other: str) -> str:
+    same = normal_name(other) == name
+    return repr(name) if same else f"{other!r}, which differs from {name!r} only in capital letters,"
 
 
 def archive(connection: Connection, kind: type[BuildingRow] | type[CameraRow], identifier: str) -> None:

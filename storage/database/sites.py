@@ -13,6 +13,7 @@ from sqlalchemy import Select, insert, select, update
 from storage.database.checks import (
     LONGEST_CAMERA_ID,
     check_camera,
+    check_camera_identifier,
     check_name,
     check_policy,
     check_retention,
@@ -31,10 +32,10 @@ from storage.database.site_rows import (
     camera_query,
     camera_record,
     camera_row,
-    exists,
     free_identifier,
     record,
     refuse_double,
+    refuse_double_zone,
 )
 from storage.errors import ConflictError
 
@@ -132,8 +133,7 @@ class Sites(Credentials, Changes):
         name = check_name(name, "zone")
         with self._changing() as connection:
             building_in_use(connection, building_id)
-            if exists(connection, select(ZoneRow.id).where(ZoneRow.building_id == building_id, ZoneRow.name == name)):
-                raise ConflictError(f"building {building_id} already has a zone named {name!r}: choose another name")
+            refuse_double_zone(connection, building_id, name)
             identifier = free_identifier(connection, ZoneRow, "z", zone_id)
             connection.execute(insert(ZoneRow).values(id=identifier, building_id=building_id, name=name))
             return Zone(identifier, building_id, name)
@@ -157,17 +157,19 @@ class Sites(Credentials, Changes):
             SetupError: there is no key to encrypt a password with.
         """
         check_camera(camera)
+        if camera.id is not None:
+            check_camera_identifier(camera.id)
         row = msgspec.to_builtins(camera)
         row["name"] = check_name(camera.name, "camera")
         for field in ADDRESSES:
             if row[field] is not None:
-                self._check_address(row[field])
+                row[field] = self._checked_address(row[field])
         with self._changing() as connection:
             building = building_in_use(connection, camera.building_id)
-            self._check_places(connection, camera)
+            row["credential"] = self._placed(connection, camera).credential
             row["id"] = free_identifier(connection, CameraRow, "c", camera.id, LONGEST_CAMERA_ID)
             refuse_double(connection, CameraRow, row["name"])
-            row["policy"] = msgspec.to_builtins(check_policy(camera.policy or building.policy))
+            row["policy"] = msgspec.to_builtins(check_policy(camera.policy) if camera.policy else building.policy)
             for field in ADDRESSES:
                 if row[field] is not None:
                     row[field] = seal_address(row[field], partial(self._seal, connection))

@@ -61,8 +61,14 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take away what an earlier version can't read: encrypted addresses keep `***` for their passwords, policies no hours.
 
-    The passwords have to be given again, also those of credentials.
+    The passwords have to be given again, also those of credentials. Tracks that began outside the hours go, since they
+    would be ordinary ones there; how many there were stays in the totals.
     """
+    track = sa.table("track", sa.column("id"), sa.column("outside_hours", sa.Boolean))
+    path = sa.table("track_path", sa.column("track_id"))
+    outside = sa.select(track.c.id).where(track.c.outside_hours)
+    op.execute(sa.delete(path).where(path.c.track_id.in_(outside)))
+    op.execute(sa.delete(track).where(track.c.outside_hours))
     op.drop_table("camera_view")
     op.drop_index("ix_camera_hour_start_ns", table_name="camera_hour")
     op.drop_table("camera_hour")

@@ -1,0 +1,40 @@
+"""What every answer to a browser carries, and whether a request names this machine; also for pages that are not the API's."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+ALWAYS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+NOT_KEPT: Final[Mapping[str, str]] = {"Cache-Control": "no-store"}
+
+
+def named_host(host: str) -> str:
+    """The name or IP address in a `Host` header, without port and final dot; empty where there is none.
+
+    >>> named_host("LocalHost.:8000"), named_host("[::1]:8000")
+    ('localhost', '::1')
+    """
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or IP address is this machine's loopback.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("evil.example")
+    (True, False)
+    """
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,112 @@
+"""For Prometheus: what bus and database know at the moment they are asked, within seconds, whatever is away."""
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import FastAPI, Response
+
+from api.context import ApiContext, Context
+from api.metrics import CONTENT_TYPE, Known, text
+from api.problems import ProblemError
+from api.routes.cameras import said_of
+from storage.bus import BusError
+from storage.database.records import Camera
+from storage.errors import MaskwatchError
+from storage.pulse import Heartbeat
+from storage.status import CameraStatus
+
+DATABASE_LIMIT_S: Final = 4.0
+"""It may wait longer for itself than Prometheus, by default 10 s, does for all."""
+
+MOST_ASKING: Final = 4
+"""Threads are left for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What the database knows: cameras in use, and how many samples of each were lost."""
+
+    cameras: tuple[Camera, ...]
+    lost: Mapping[str, int]
+
+
+class Scrapes:
+    """One at a time asks bus and database; who came meanwhile is given the same."""
+
+    def __init__(self) -> None:
+        self._asking = threading.BoundedSemaphore(MOST_ASKING)
+        self._turn = threading.Lock()
+        self._text = b""
+        self._made_s = 0.0
+        self._cameras: tuple[Camera, ...] = ()
+        self._reading: Future[_Recorded] | None = None
+
+    def text(self, context: ApiContext) -> bytes:
+        """All metrics, within 10 s even where all is away: what can't be found out is missing.
+
+        Raises:
+            ProblemError: too many ask at once.
+        """
+        asked_s = time.monotonic()
+        if not self._asking.acquire(blocking=False):
+            raise ProblemError(503, "database-unavailable", "too many ask for the metrics at once: try again")
+        try:
+            with self._turn:
+                if self._made_s <= asked_s:
+                    self._text = text(self._known(context))
+                    self._made_s = time.monotonic()
+                return self._text
+        finally:
+            self._asking.release()
+
+    def _known(self, context: ApiContext) -> Known:
+        until_s = time.monotonic() + DATABASE_LIMIT_S
+        reading = self._begin(context)
+        beats: Mapping[str, Heartbeat] | None = None
+        queues: Mapping[str, int] = {}
+        results: tuple[int, ...] = ()
+        cameras: Mapping[str, CameraStatus] = {}
+        with suppress(BusError):
+            (queues, results), beats = context.bus.lengths(), context.bus.heartbeats()
+        lost: Mapping[str, int] | None = None
+        with suppress(MaskwatchError, TimeoutError):
+            recorded = reading.result(max(0.0, until_s - time.monotonic()))
+            lost, self._cameras = recorded.lost, recorded.cameras
+        if beats is not None:
+            try:
+                # While the database is away, of the cameras that it told of last.
+                cameras = said_of(context, self._cameras)
+            except BusError:
+                beats = None
+        return Known(context.workers, lost, beats, queues, results, cameras)
+
+    def _begin(self, context: ApiContext) -> Future[_Recorded]:
+        """Ask the database, in a thread that is left behind where it hangs; then the next ones wait for that same one."""
+        if self._reading is not None and not self._reading.done():
+            return self._reading
+        reading = self._reading = Future[_Recorded]()
+        threading.Thread(target=_read, args=(context, reading), name="metrics", daemon=True).start()
+        return reading
+
+
+def attach(app: FastAPI) -> None:
+    """Add it."""
+    scrapes = Scrapes()
+
+    @app.get("/metrics", include_in_schema=False)
+    def get_metrics(context: Context) -> Response:
+        return Response(scrapes.text(context), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _read(context: ApiContext, reading: "Future[_Recorded]") -> None:
+    try:
+        cameras = tuple(context.sites.cameras())
+        lost = context.reports.lost([camera.id for camera in cameras])
+        reading.set_result(_Recorded(cameras, {camera.id: lost.get(camera.id, 0) for camera in cameras}))
+    except Exception as error:  # noqa: BLE001 - whoever waits for it gets it
+        reading.set_exception(error)
