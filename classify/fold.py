@@ -31,6 +31,7 @@ def fold(state: FoldState, result: Result, rules: Rules) -> Changes:
     Returns:
         What changed; closed tracks appear for the last time.
     """
+    state.passed(result.at_ns, rules)
     closing: list[TrackState] = []
     staying: list[TrackState] = []
     for track in state.tracks:
@@ -74,7 +75,7 @@ def _see(track: TrackState, face: Face, at_ns: int, rules: Rules) -> bool:
     """Take a face into a track; says whether it is the best picture so far of a breach."""
     if at_ns > track.first_ns:
         track.motion.update(face.box)
-    track.last_ns, track.missed = at_ns, 0
+    track.last_ns, track.missed, track.unwatched_ns = at_ns, 0, 0
     track.faces += 1
     track.presence += sureness(face)
     if track.presence >= rules.confirmed_presence * track.faces:

@@ -30,9 +30,16 @@ STANDING_LONGEST_NS: Final = 15 * NS_PER_S
 STANDING_WIDTHS: Final = 0.6
 """Slower than this, in face widths a second, is standing."""
 
+LONGEST_STEP_NS: Final = 1 * NS_PER_S
+"""Results further apart are those of an outage."""
+
+UNWATCHED_NS: Final = 4 * NS_PER_S
+
 
 class TrackState(msgspec.Struct):
-    """All that is remembered of a person in view; `missed` counts the full looks since the last sighting."""
+    """All that is remembered of a person in view; `missed` counts the full looks since the last sighting, `unwatched_ns` is for
+    how long nobody looked since then.
+    """
 
     number: int
     motion: MotionModel
@@ -47,6 +54,7 @@ class TrackState(msgspec.Struct):
     presence: float = 0.0
     confirmed: bool = False
     missed: int = 0
+    unwatched_ns: int = 0
 
     def gone(self, at_ns: int, rules: Rules) -> bool:
         """Whether the person has been out of sight for too long to be still there."""
@@ -56,11 +64,24 @@ class TrackState(msgspec.Struct):
             limit_ns = GONE_NS
         else:
             limit_ns = STANDING_GONE_NS if self.missed >= STANDING_LOOKS else STANDING_LONGEST_NS
-        return at_ns - self.last_ns > max(limit_ns, round(2.5 * rules.sample_ns))
+        return at_ns - self.last_ns - self.unwatched_ns > max(limit_ns, round(2.5 * rules.sample_ns))
 
 
 class FoldState(msgspec.Struct):
-    """The memory of one camera: who is in view, and the last number given."""
+    """The memory of one camera: who is in view, the last number given, and the time of the last result."""
 
     tracks: list[TrackState] = msgspec.field(default_factory=list)
     last_number: int = 0
+    last_ns: int | None = None
+
+    def passed(self, at_ns: int, rules: Rules) -> None:
+        """Go on to the next result's time: what lies between two results that are far apart, nobody watched.
+
+        So whoever was in view when a worker was killed is waited for as if it had not been, within `UNWATCHED_NS`: further off,
+        nobody can be expected where the prediction says.
+        """
+        before_ns, self.last_ns = self.last_ns, at_ns
+        step_ns = 0 if before_ns is None else at_ns - before_ns
+        if step_ns > max(LONGEST_STEP_NS, round(2.5 * rules.sample_ns)):
+            for track in self.tracks:
+                track.unwatched_ns += min(step_ns - rules.sample_ns, UNWATCHED_NS)

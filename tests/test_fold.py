@@ -119,6 +119,16 @@ def test_the_next_person_at_the_same_place_is_another_track() -> None:
     assert [track.label for track in story.tracks.values()] == [WITH, WITHOUT]
 
 
+def test_who_walks_on_while_nobody_watched_stays_one_passage() -> None:
+    results = walk([MASK_LABELS[0]] * 45)
+    # 3.4 s without a word of the camera: its worker was killed, and had to connect anew.
+    outage = [each for each in results if not 15 <= each.seq < 32]
+    assert len(told(outage).tracks) == 1
+    # The same time looked at in vain: somebody else has come.
+    unseen = [msgspec.structs.replace(each, faces=()) if 15 <= each.seq < 32 else each for each in results]
+    assert len(told(unseen).tracks) == 2
+
+
 def replace_seq(given: Result, seq: int) -> Result:
     return msgspec.structs.replace(given, seq=seq, at_ns=seq * STEP)
 

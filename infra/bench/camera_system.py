@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 
 from classify.memory import Memory
 from infra.bench.camera_clips import Loop
-from infra.demo.live import BUILDING, OVER_S, closing_engine, demo_settings, set_up
+from infra.demo.live import BUILDING, closing_engine, demo_settings, set_up
 from infra.demo.truth import Truth
 from infra.footage import SNAPSHOTS
 from infra.recorder import Recorder
@@ -34,6 +34,9 @@ from storage.report import EventReport, TrackReport
 
 LIMIT_S: Final = 90.0
 """Longest wait for a condition."""
+
+SETTLE_S: Final = 17.0
+"""A passage is closed at most 15 s after somebody who sat still was last seen; two more for the way into the database."""
 
 APART_S: Final = 2.0
 """Passages this close belong together: what counts begins between them."""
@@ -149,7 +152,7 @@ class CameraSystem:
 
     def settle(self) -> None:
         """Wait until everybody seen by now is known to be gone, and that is written down."""
-        self.go_on(OVER_S)
+        self.go_on(SETTLE_S)
 
     def pids(self) -> dict[str, int]:
         """Of all our processes, this one among them; not of the cameras."""

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from infra.bench.camera_clips import Loop
-from infra.bench.camera_system import CameraFound, CameraSystem
+from infra.bench.camera_system import SETTLE_S, CameraFound, CameraSystem
 from infra.bench.machine import usable_cores
 from infra.bench.plan import Plan
 from infra.bench.plot import svg
@@ -18,7 +18,6 @@ from infra.bench.report import Measurement, figure
 from infra.bench.trend import Reading, panels, trend
 from infra.bench.watching import Beside, Visible, Watching
 from infra.console import say
-from infra.demo.live import OVER_S
 from infra.footage import Progress
 from infra.scoring import added
 from infra.settings import Settings
@@ -110,7 +109,7 @@ def measured(live: CameraSystem, seconds: float, progress: Progress) -> Outcome:
 
         def each(passed_s: float) -> None:
             watching.pids = live.pids()
-            progress(passed_s, seconds + OVER_S)
+            progress(passed_s, seconds + SETTLE_S)
 
         live.go_on(seconds, each)
         now, lasted_s = cpu_s(live.pids()), time.monotonic() - started_s

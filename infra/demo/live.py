@@ -29,8 +29,9 @@ from storage.report import EventReport, TrackReport
 from storage.statistics import Statistics, count
 
 BUILDING: Final = "demo"
-OVER_S: Final = 17.0
-"""A passage is closed at most 15 s after the person was last seen; two more for the way into the database."""
+OVER_S: Final = 9.0
+"""A passage is closed at most 7 s after the person was last seen (one who sits as still as nobody in the demo does, 15); two more
+for the way into the database."""
 
 
 class DemoReport(msgspec.Struct, frozen=True):
