@@ -6,12 +6,11 @@ import socket
 import time
 from typing import TYPE_CHECKING, Final
 
+from ingest.origin import PORTS
 from ingest.tls import wrapped
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-PORTS: Final = {"http": 80, "https": 443}
 
 BUDGET_BYTES: Final = 64 << 20
 """A camera that sends more without a picture coming of it sends none; 8K pictures as JPEG have a quarter of that."""

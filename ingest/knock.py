@@ -10,14 +10,13 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
+from ingest.origin import PORTS
 from ingest.patience import KNOCK_S, KNOCKED, Patience
 from storage.pulse import Pulse
 from storage.status import StateReason
 
 LIMIT_S: Final = 1.0
 """For connecting, and for an answer."""
-
-PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 Resolve = Callable[[str, int], str]
 """The address to connect to, given host and port; raises where there is none or it is not allowed."""

@@ -9,9 +9,9 @@ import ssl
 from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from ingest.connection import PORTS, Allowance, Connection, TooMuchError
+from ingest.connection import Allowance, Connection, TooMuchError
 from ingest.login import Login
-from ingest.origin import origin
+from ingest.origin import PORTS, origin
 from ingest.web_body import Answer, Body, WebError
 from storage.networks import NetworkError, Networks, NotAllowedError
 from storage.status import StateReason

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import av
 import numpy as np
@@ -18,6 +18,10 @@ from redis import Redis
 from infra.cli import run
 from infra.embedded import redis_command, redis_url, wait_for_socket
 from storage.bus import Bus
+from storage.frames import FrameStore, create_store
+
+if TYPE_CHECKING:
+    from tests.ingest_house import House
 
 PACK = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -134,6 +138,27 @@ def raw(redis: str) -> Iterator[Any]:
     client = Redis.from_url(redis)
     yield client
     client.close()
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Iterator[FrameStore]:
+    """A frame store of the test's own, 32 MiB."""
+    create_store(tmp_path / "frames", 32)
+    with FrameStore(tmp_path / "frames") as store:
+        yield store
+
+
+@pytest.fixture
+def house(tmp_path: Path, redis: str) -> "Iterator[House]":
+    """The cameras of one ingest process, on a Redis and a database of their own."""
+    # With it comes the database, which most tests do without.
+    from tests.ingest_house import House
+
+    folder = tmp_path / "house"
+    folder.mkdir()
+    house = House(folder, redis)
+    yield house
+    house.close()
 
 
 @pytest.fixture(autouse=True)

@@ -21,19 +21,12 @@ from ingest.footage import Footage, Frame
 from ingest.motion import Motion
 from storage.bus import Bus, BusError
 from storage.errors import StorageError
-from storage.frames import FrameStore, create_store
+from storage.frames import FrameStore
 from storage.messages import NS_PER_S, Begin, End, FrameRef, Look, Lost, Message, Result, Sample
 from storage.pulse import Pulse
 from tests.conftest import WriteVideo, flat
 
 MS = 1_000_000
-
-
-@pytest.fixture
-def frames(tmp_path: Path) -> Iterator[FrameStore]:
-    create_store(tmp_path / "frames", 32)
-    with FrameStore(tmp_path / "frames") as store:
-        yield store
 
 
 @pytest.fixture

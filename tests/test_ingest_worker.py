@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,6 @@ from tests.ingest_house import House, numbers, until, write_clip
 
 MS = 1_000_000
 PASSWORD = "geheim"  # noqa: S105
-
-
-@pytest.fixture
-def house(tmp_path: Path, redis: str) -> Iterator[House]:
-    folder = tmp_path / "house"
-    folder.mkdir()
-    house = House(folder, redis)
-    yield house
-    house.close()
 
 
 @pytest.fixture

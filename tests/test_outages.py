@@ -12,12 +12,12 @@ import pytest
 
 from infra.bench.camera_clips import Loop, camera_loops
 from infra.bench.camera_system import CameraSystem, last_samples
-from infra.demo.people_scenes import people_scenes, write_scene
 from infra.demo.scene import Stage, Waypoint
 from infra.scoring import added
 from infra.settings import load_settings
 from infra.system.workers import Role
 from storage.messages import NS_PER_S
+from tests.people_scenes import people_scenes, write_scene
 
 CAMERAS = 2
 SAMPLES_S = 5.0

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from infra.cli import run
-from infra.demo.people_scenes import PeopleScene, people_scenes, write_scene
 from infra.demo.script import longest_gap_s
 from infra.demo.sight import sightings
 from infra.identity import identity
 from infra.scoring import TruthScore, score
 from storage.report import Report
 from storage.words import EVENT_LABELS
+from tests.people_scenes import PeopleScene, people_scenes, write_scene
 
 SCENES = {scene.name: scene for scene in people_scenes()}
 

@@ -5,7 +5,6 @@ import contextlib
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -38,28 +37,11 @@ from tests.rtsp_client import (
     same,
 )
 
+pytest_plugins = ("tests.rtsp_fixtures",)
+
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds."""
-    return encoded(tmp_path_factory.mktemp("rtsp") / "clip.mp4", 50)
-
-
-@pytest.fixture(scope="module")
-def in_file(clip: Path) -> Pictures:
-    with av.open(str(clip)) as container:
-        return pictures(container)
-
-
-@pytest.fixture
-def camera(clip: Path) -> Iterator[RtspServer]:
-    """A camera at `hall` that plays the clip over and over."""
-    with RtspServer({"hall": clip}) as server:
-        yield server
 
 
 @pytest.mark.parametrize("b_frames", [0, 2])

@@ -29,28 +29,10 @@ from storage.errors import SetupError, UsageError
 from tests.peers import Serve, TlsRelay, huge_clip
 from tests.rtsp_client import GOP, TICKS, Peer, Pictures, captured_at_ns, encoded, eventually, opened, pictures, same
 
-pytest_plugins = ("tests.peer_fixtures",)
+pytest_plugins = ("tests.peer_fixtures", "tests.rtsp_fixtures")
 
 IDR: Final = 5
 FU_A: Final = 28
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds; the pictures of its first second differ from one another."""
-    return encoded(tmp_path_factory.mktemp("rtsp") / "clip.mp4", 50)
-
-
-@pytest.fixture(scope="module")
-def in_file(clip: Path) -> Pictures:
-    with av.open(str(clip)) as container:
-        return pictures(container)
-
-
-@pytest.fixture
-def camera(clip: Path) -> Iterator[RtspServer]:
-    with RtspServer({"hall": clip}) as server:
-        yield server
 
 
 class Rtp:

@@ -1,8 +1,5 @@
 """A policy that changes on a live camera: the watch goes on as another epoch, and nothing is lost between the two."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +7,7 @@ from classify.ordering import CameraState, Stuck, stuck, take
 from ingest.emit import Emitter, Terms
 from ingest.footage import Footage, Frame
 from storage.bus import Bus
-from storage.frames import FrameStore, create_store
+from storage.frames import FrameStore
 from storage.messages import NS_PER_S, Begin, End, Look, Lost, Message, Result, Sample
 from storage.pulse import Pulse
 from storage.regions import Region
@@ -20,13 +17,6 @@ from tests.conftest import WriteVideo
 STEP = NS_PER_S // 5
 RIGHT = Region("ignore", ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)))
 CHOSEN = Terms((Label.WITHOUT_MASK,), detection=0.5, confidence=0.8, regions=(RIGHT,))
-
-
-@pytest.fixture
-def frames(tmp_path: Path) -> Iterator[FrameStore]:
-    create_store(tmp_path / "frames", 32)
-    with FrameStore(tmp_path / "frames") as store:
-        yield store
 
 
 @pytest.fixture

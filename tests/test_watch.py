@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -47,15 +47,6 @@ PASSWORD = "geheim"  # noqa: S105
 
 Expected = set[tuple[CameraState, StateReason | None]]
 BACK, STALLED, LIVE = CameraState.BACKING_OFF, CameraState.STALLED, CameraState.LIVE
-
-
-@pytest.fixture
-def house(tmp_path: Path, redis: str) -> Iterator[House]:
-    folder = tmp_path / "house"
-    folder.mkdir()
-    house = House(folder, redis)
-    yield house
-    house.close()
 
 
 @pytest.fixture

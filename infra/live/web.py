@@ -13,11 +13,15 @@ from typing import Final
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+import api
 from infra.live.gallery import MOST_VIEWERS, Gallery
 from infra.live.guard import HEADERS, refusal
 from storage.errors import SetupError
 
 FILES: Final = Path(__file__).parent / "page"
+ICON: Final = Path(api.__file__).parent / "static" / "icon.svg"
+"""That of the system's own page."""
+
 KINDS: Final = {
     "index.html": "text/html; charset=utf-8",
     "live.css": "text/css; charset=utf-8",
@@ -56,7 +60,7 @@ class Web:
         """
         self._gallery, self._state = gallery, state
         self._loopback = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-        self._files = {name: (FILES / name).read_bytes() for name in KINDS}
+        self._files = {name: (ICON if name == ICON.name else FILES / name).read_bytes() for name in KINDS}
         self.told = threading.Event()
         """Set once the state was asked for after the gallery was closed."""
         config = uvicorn.Config(

@@ -14,6 +14,7 @@ from storage.database.rollups import Place, Totals, track_columns
 from storage.database.upsert import upsert
 from storage.hours import Hours, within
 from storage.messages import Event, Track
+from storage.words import Label, UnknownReason
 
 TRACK_CHANGES: Final = (
     "started_ns",
@@ -110,6 +111,34 @@ def _event_row(key: Key, event: Event, place: Place) -> dict[str, Any]:
         "confidence": event.confidence,
         "closed": event.closed,
     }
+
+
+def read_track(row: Row[Any]) -> Track:
+    """A row of `track` as what was written."""
+    return Track(
+        number=row.number,
+        first_seen_ns=row.started_ns,
+        last_seen_ns=row.ended_ns,
+        faces=row.faces,
+        label=Label(row.label),
+        confidence=row.confidence,
+        unknown_reason=None if row.unknown_reason is None else UnknownReason(row.unknown_reason),
+        counted=row.counted,
+        closed=row.closed,
+    )
+
+
+def read_event(row: Row[Any], track: int) -> Event:
+    """A row of `event`, of the track with this number, likewise."""
+    return Event(
+        track=track,
+        label=Label(row.type),
+        started_ns=row.started_ns,
+        ended_ns=row.ended_ns,
+        corrected_ns=row.corrected_ns,
+        confidence=row.confidence,
+        closed=row.closed,
+    )
 
 
 def write_paths(connection: Connection, batch: Batch) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select
 
 from storage.database.engine import reading
+from storage.database.facts import read_event, read_track
 from storage.database.models import EventRow, TrackRow
 from storage.messages import Event, Track
-from storage.words import Label, UnknownReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +39,7 @@ def left_open(engine: Engine, camera: str) -> LeftOpen:
     last = select(func.max(TrackRow.number)).where(TrackRow.camera_id == camera)
     with reading(engine) as connection:
         return LeftOpen(
-            tuple(
-                Track(
-                    number=row.number,
-                    first_seen_ns=row.started_ns,
-                    last_seen_ns=row.ended_ns,
-                    faces=row.faces,
-                    label=Label(row.label),
-                    confidence=row.confidence,
-                    unknown_reason=None if row.unknown_reason is None else UnknownReason(row.unknown_reason),
-                    counted=row.counted,
-                    closed=row.closed,
-                )
-                for row in connection.execute(tracks.order_by(TrackRow.number))
-            ),
-            tuple(
-                Event(
-                    track=row.number,
-                    label=Label(row.type),
-                    started_ns=row.started_ns,
-                    ended_ns=row.ended_ns,
-                    corrected_ns=row.corrected_ns,
-                    confidence=row.confidence,
-                    closed=row.closed,
-                )
-                for row in connection.execute(events.order_by(TrackRow.number))
-            ),
+            tuple(read_track(row) for row in connection.execute(tracks.order_by(TrackRow.number))),
+            tuple(read_event(row, row.number) for row in connection.execute(events.order_by(TrackRow.number))),
             connection.execute(last).scalar() or 0,
         )

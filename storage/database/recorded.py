@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, select
 
 from storage.database.engine import reading
+from storage.database.facts import read_event, read_track
 from storage.database.models import EventRow, TrackPathRow, TrackRow
 from storage.messages import Event, Track
 from storage.paths import Seen, unpack
-from storage.words import Label, UnknownReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +42,8 @@ def recorded(engine: Engine, camera: str) -> Recorded:
     for number, boxes in parts:
         packed.setdefault(number, []).append(boxes)
     return Recorded(
-        tracks={
-            number: Track(
-                number=number,
-                first_seen_ns=row.started_ns,
-                last_seen_ns=row.ended_ns,
-                faces=row.faces,
-                label=Label(row.label),
-                confidence=row.confidence,
-                unknown_reason=None if row.unknown_reason is None else UnknownReason(row.unknown_reason),
-                counted=row.counted,
-                closed=row.closed,
-            )
-            for number, row in tracks.items()
-        },
+        tracks={number: read_track(row) for number, row in tracks.items()},
         paths={number: unpack(boxes) for number, boxes in packed.items()},
-        events={
-            numbers[row.track_id]: Event(
-                track=numbers[row.track_id],
-                label=Label(row.type),
-                started_ns=row.started_ns,
-                ended_ns=row.ended_ns,
-                corrected_ns=row.corrected_ns,
-                confidence=row.confidence,
-                closed=row.closed,
-            )
-            for row in events
-        },
+        events={numbers[row.track_id]: read_event(row, numbers[row.track_id]) for row in events},
         snapshots={numbers[row.track_id]: row.snapshot for row in events if row.snapshot is not None},
     )
