@@ -101,7 +101,7 @@ def test_why_a_camera_shows_nothing_is_said_without_its_password(camera: RtspSer
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     cases = {
-        good.replace("47", "48"): {StateReason.WRONG_PASSWORD},
+        good.replace("@", "x@"): {StateReason.WRONG_PASSWORD},
         good.replace("/1", "/9"): {StateReason.NOT_FOUND},
         f"rtsp://guard:ge%2Fheim@127.0.0.1:{port}/1": {StateReason.REFUSED},
         "rtsp://guard:ge%2Fheim@169.254.169.254/1": {StateReason.NOT_ALLOWED},
