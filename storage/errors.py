@@ -41,3 +41,7 @@ class InvalidError(MaskwatchError):
     """A value that can't be accepted: an address of an unknown kind, a time zone that does not exist."""
 
     exit_status = 2
+
+
+class NotAllowedError(MaskwatchError):
+    """Somebody may not do this: their role or their buildings do not reach so far."""

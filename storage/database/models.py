@@ -53,7 +53,10 @@ class Base(DeclarativeBase):
 
 
 class BuildingRow(Base):
-    """A building. One that was removed is archived, since its history names it."""
+    """A building. One that was removed is archived, since its history names it.
+
+    `spot_share` is the share of its tracks, 0 to 1, that people check at random; 0: none.
+    """
 
     __tablename__ = "building"
     __table_args__ = (
@@ -75,6 +78,7 @@ class BuildingRow(Base):
     version: Mapped[int] = mapped_column(Integer)
     created_at_ns: Mapped[int]
     archived_at_ns: Mapped[int | None]
+    spot_share: Mapped[float] = mapped_column(server_default=text("0"))
 
 
 class ZoneRow(Base):
@@ -147,6 +151,8 @@ class CameraRow(Base):
 class TrackRow(Base):
     """A passage; `id` is `<camera>-t<number>`.
 
+    `label` and `unknown_reason` are what counts. Once people have corrected it, `machine_label` and `machine_reason` are
+    what the system says, else NULL. `ruling` is `exempt` (counted as exempt) or `excluded` (counted nowhere) by review.
     Building, zone, `counts` (whether it goes into totals) and `outside_hours` (whether it began outside the policy's
     hours) are by the camera as it was at the moment the track appeared; building "" where the camera has no row.
     """
@@ -175,6 +181,9 @@ class TrackRow(Base):
     counted: Mapped[bool]
     closed: Mapped[bool]
     outside_hours: Mapped[bool] = mapped_column(server_default=false())
+    machine_label: Mapped[str | None] = mapped_column(WORD)
+    machine_reason: Mapped[str | None] = mapped_column(WORD)
+    ruling: Mapped[str | None] = mapped_column(WORD)
 
 
 class TrackPathRow(Base):
@@ -188,7 +197,10 @@ class TrackPathRow(Base):
 
 
 class EventRow(Base):
-    """A track that broke the rule; `id` is `<camera>-e<track number>`. Building, zone and `counts` are its track's."""
+    """A track that broke the rule; `id` is `<camera>-e<track number>`. Building, zone and `counts` are its track's.
+
+    `type` is what counts; once people have changed it, `machine_type` is what the system says, else NULL.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
@@ -220,10 +232,67 @@ class EventRow(Base):
     reviewed_by: Mapped[str | None] = mapped_column(NAME)
     reviewed_at_ns: Mapped[int | None]
     review_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    machine_type: Mapped[str | None] = mapped_column(WORD)
+
+
+class EventFaceRow(Base):
+    """The face of an event's person at one moment: a JPEG of their box and what is just around it."""
+
+    __tablename__ = "event_face"
+
+    event_id: Mapped[str] = mapped_column(DERIVED_ID, primary_key=True)
+    at_ns: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[str] = mapped_column(WORD)
+    jpeg: Mapped[bytes]
+
+
+class ReviewRow(Base):
+    """What somebody said of an event, as its review's `version`; one that was undone stays, and says so."""
+
+    __tablename__ = "review"
+
+    event_id: Mapped[str] = mapped_column(DERIVED_ID, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    verdict: Mapped[str] = mapped_column(WORD)
+    reason: Mapped[str | None] = mapped_column(WORD)
+    label: Mapped[str | None] = mapped_column(WORD)
+    note: Mapped[str | None] = mapped_column(String(2000))
+    by_id: Mapped[str] = mapped_column(ID)
+    by_name: Mapped[str] = mapped_column(NAME)
+    at_ns: Mapped[int]
+    undone_by: Mapped[str | None] = mapped_column(NAME)
+    undone_at_ns: Mapped[int | None]
+
+
+class SpotCheckRow(Base):
+    """A track drawn at random for people to check, blind; its picture goes when it is checked or `expires_at_ns` is past.
+
+    `share` is the probability with which it was drawn; `machine_label` what the system said when the track was closed.
+    """
+
+    __tablename__ = "spot_check"
+    __table_args__ = (Index(None, "building_id", "started_ns"), Index(None, "expires_at_ns"))
+
+    track_id: Mapped[str] = mapped_column(DERIVED_ID, primary_key=True)
+    camera_id: Mapped[str] = mapped_column(ID)
+    building_id: Mapped[str] = mapped_column(ID)
+    zone_id: Mapped[str | None] = mapped_column(ID)
+    started_ns: Mapped[int]
+    expires_at_ns: Mapped[int]
+    share: Mapped[float]
+    machine_label: Mapped[str | None] = mapped_column(WORD)
+    machine_reason: Mapped[str | None] = mapped_column(WORD)
+    jpeg: Mapped[bytes | None]
+    label: Mapped[str | None] = mapped_column(WORD)
+    checked_by: Mapped[str | None] = mapped_column(NAME)
+    checked_at_ns: Mapped[int | None]
 
 
 class SnapshotRow(Base):
-    """A picture in the snapshot folder. Of an obsolete one first the file goes, then the row."""
+    """A picture in the snapshot folder. Of an obsolete one first the file goes, then the row.
+
+    `box` is the person's face in it, `[x, y, width, height]` in pixels of the picture; `at_ns` when it was seen.
+    """
 
     __tablename__ = "snapshot"
     __table_args__ = (
@@ -237,6 +306,8 @@ class SnapshotRow(Base):
     bytes: Mapped[int]
     created_at_ns: Mapped[int]
     obsolete: Mapped[bool] = mapped_column(server_default=false())
+    box: Mapped[Any | None]
+    at_ns: Mapped[int | None]
 
 
 class CandidateRow(Base):
@@ -250,7 +321,10 @@ class CandidateRow(Base):
 
 
 class RollupColumns:
-    """Totals of the tracks, and of the events, that started in one stretch of time; `zone_id` is "" without a zone."""
+    """Totals of the tracks, and of the events, that started in one stretch of time; `zone_id` is "" without a zone.
+
+    `too_small` to `disagreement` are those `unknown` for that reason.
+    """
 
     camera_id: Mapped[str] = mapped_column(ID, primary_key=True)
     building_id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -265,6 +339,13 @@ class RollupColumns:
     outside_hours: Mapped[int]
     open_tracks: Mapped[int]
     events: Mapped[int]
+    too_small: Mapped[int] = mapped_column(server_default=text("0"))
+    blurred: Mapped[int] = mapped_column(server_default=text("0"))
+    turned_away: Mapped[int] = mapped_column(server_default=text("0"))
+    occluded: Mapped[int] = mapped_column(server_default=text("0"))
+    too_dark: Mapped[int] = mapped_column(server_default=text("0"))
+    too_short: Mapped[int] = mapped_column(server_default=text("0"))
+    disagreement: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class MinuteRollupRow(RollupColumns, Base):
@@ -330,3 +411,104 @@ class CameraViewRow(Base):
     address: Mapped[str] = mapped_column(String(64))
     reference: Mapped[bytes]
     saved_at_ns: Mapped[int]
+
+
+class AccountRow(Base):
+    """A person who may log in. `buildings` lists those they may see; NULL: all. Without a password only a link leads in."""
+
+    __tablename__ = "account"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME, unique=True)
+    role: Mapped[str] = mapped_column(WORD)
+    buildings: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    password: Mapped[str | None] = mapped_column(String(200))
+    """Its Argon2 hash."""
+    enabled: Mapped[bool]
+    version: Mapped[int] = mapped_column(Integer)
+    created_at_ns: Mapped[int]
+    seen_at_ns: Mapped[int | None]
+
+
+class AccountLinkRow(Base):
+    """A link that leads in once. Of its secret only the sha256 is kept."""
+
+    __tablename__ = "account_link"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ID, ForeignKey("account.id", ondelete="CASCADE"))
+    expires_at_ns: Mapped[int]
+
+
+class AccountSessionRow(Base):
+    """A login that has not ended."""
+
+    __tablename__ = "account_session"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    account_id: Mapped[str] = mapped_column(ID, ForeignKey("account.id", ondelete="CASCADE"))
+    created_at_ns: Mapped[int]
+    expires_at_ns: Mapped[int]
+    used_at_ns: Mapped[int]
+    address: Mapped[str | None] = mapped_column(String(64))
+    agent: Mapped[str | None] = mapped_column(NAME)
+
+
+class ApiKeyRow(Base):
+    """A key for a program. Of its secret only the sha256 is kept."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(WORD)
+    role: Mapped[str] = mapped_column(WORD)
+    buildings: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    created_by: Mapped[str] = mapped_column(NAME)
+    created_at_ns: Mapped[int]
+    expires_at_ns: Mapped[int | None]
+    used_at_ns: Mapped[int | None]
+    revoked_at_ns: Mapped[int | None]
+
+
+class AuditRow(Base):
+    """Who looked at what, and who changed what, from where. Rows are added, and never changed or removed."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index(None, "at_ns"),
+        Index(None, "caller_id", "id"),
+        Index(None, "object_type", "object_id", "id"),
+        Index(None, "building_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at_ns: Mapped[int]
+    caller_id: Mapped[str] = mapped_column(ID)
+    caller_name: Mapped[str] = mapped_column(NAME)
+    caller_kind: Mapped[str] = mapped_column(WORD)
+    address: Mapped[str | None] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(40))
+    object_type: Mapped[str] = mapped_column(WORD)
+    object_id: Mapped[str] = mapped_column(NAME)
+    building_id: Mapped[str | None] = mapped_column(ID)
+    detail: Mapped[Any]
+
+
+class IdempotencyRow(Base):
+    """What came of a request with an `Idempotency-Key`, so that the same one again gets the same answer.
+
+    `digest` is the sha256 of method, path and body; `status` is NULL while it is being answered.
+    """
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index(None, "created_at_ns"),)
+
+    caller_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None] = mapped_column(Integer)
+    headers: Mapped[Any]
+    body: Mapped[bytes | None]
+    created_at_ns: Mapped[int]
