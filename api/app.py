@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api import page, reference
+from api.access import admitted, check_access
 from api.asking import nothing_unknown
 from api.context import ApiContext
 from api.guards import Guards
@@ -36,7 +37,7 @@ def create_app(context: ApiContext) -> FastAPI:
         responses={"default": {"description": "Problem details."}},
     )
     app.state.context = context
-    routes = APIRouter(prefix=PREFIX, dependencies=[Depends(nothing_unknown)])
+    routes = APIRouter(prefix=PREFIX, dependencies=[Depends(admitted), Depends(nothing_unknown)])
     # Lists come first: `import` and `export` are no identifiers.
     for module in (sites, camera_lists, cameras, suitability, credentials, facts, statistics, health):
         routes.include_router(module.router)
@@ -45,6 +46,7 @@ def create_app(context: ApiContext) -> FastAPI:
     page.attach(app)
     metrics.attach(app)
     handle_problems(app)
+    check_access(app)
     app.add_middleware(Guards)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

@@ -1,12 +1,13 @@
 """What the API stands on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from api.access import Calling
 from storage.asking import Asking
 from storage.bus import Bus
 from storage.database.reports import Reports
@@ -39,10 +40,19 @@ class ApiContext:
         return Asking(self.bus)
 
 
-def _context(request: Request) -> ApiContext:
+def whole_context(request: Request) -> ApiContext:
+    """What the API stands on, whoever calls: for finding out who does, and for routes that anybody may call."""
     context: ApiContext = request.app.state.context
     return context
 
 
+def _context(request: Request, caller: Calling) -> ApiContext:
+    whole = whole_context(request)
+    return replace(whole, sites=whole.sites.for_(caller), reports=whole.reports.for_(caller))
+
+
 Context = Annotated[ApiContext, Depends(_context)]
-"""A route's way to it."""
+"""A route's way to it, as the caller may use it: what is not theirs is not there."""
+
+WholeContext = Annotated[ApiContext, Depends(whole_context)]
+"""Likewise, of a route that anybody may call."""

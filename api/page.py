@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.staticfiles import StaticFiles
 
+from api.access import access, admitted
 from api.context import ApiContext, Context
 from api.problems import ProblemError
 from api.routes.cameras import statuses
@@ -23,6 +24,7 @@ from storage.bus import BusError
 from storage.database.records import Building, Camera
 from storage.database.reports import EventRecord, Question, Wanted
 from storage.database.statistics import NAMES, Scope, Totals
+from storage.identity import Role
 
 FILES: Final = Path(__file__).parent / "static"
 POLICY: Final = (
@@ -124,7 +126,12 @@ def attach(app: FastAPI) -> None:
     def get_page() -> FileResponse:
         return FileResponse(FILES / "index.html", headers={"Content-Security-Policy": POLICY})
 
-    @app.get("/page/state", include_in_schema=False)
+    @app.get(
+        "/page/state",
+        include_in_schema=False,
+        openapi_extra=access(Role.VIEWER),
+        dependencies=[Depends(admitted)],
+    )
     def get_state(context: Context) -> State:
         return kept.state(context)
 

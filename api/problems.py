@@ -16,7 +16,15 @@ from starlette.types import Scope
 
 from storage.bus import BusError
 from storage.database.changes import ChangedError
-from storage.errors import ConflictError, InvalidError, MaskwatchError, NotFoundError, SetupError, StorageError
+from storage.errors import (
+    ConflictError,
+    InvalidError,
+    MaskwatchError,
+    NotAllowedError,
+    NotFoundError,
+    SetupError,
+    StorageError,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -73,7 +81,9 @@ TITLES: Final = {
     "ingest-unavailable": "Nobody can look now",
     "internal-error": "Something went wrong here",
     "invalid-request": "The request is not valid",
+    "login-required": "Somebody has to log in",
     "method-not-allowed": "This can't be done here",
+    "not-allowed": "This takes another role, or other buildings",
     "not-found": "There is no such thing",
     "picture-unavailable": "The picture can't be read",
     "not-ready": "The system is not ready",
@@ -86,6 +96,7 @@ TITLES: Final = {
 
 _MET: Final[Sequence[tuple[type[MaskwatchError], int, str]]] = (
     (NotFoundError, 404, "not-found"),
+    (NotAllowedError, 403, "not-allowed"),
     (ChangedError, 412, "version-mismatch"),
     (ConflictError, 409, "conflict"),
     (InvalidError, 422, "invalid-request"),

@@ -16,7 +16,7 @@ from api.shapes.facts import Group, Row
 from api.times import iso, parse
 from storage.database.engine import writing
 from storage.database.groups import GroupBy
-from storage.database.reports import Position
+from storage.database.reports import Position, Reports
 from storage.messages import NS_PER_S
 from storage.words import Label
 from tests.api_server import START_NS, Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
@@ -248,17 +248,17 @@ def test_a_snapshot_is_private_and_stays_a_picture(api: Api) -> None:
 def test_a_snapshot_replaced_while_it_is_asked_for_is_the_new_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     camera = api.camera(api.building())
     number = api.passage(camera, label=Label.WITHOUT_MASK, picture=JPEG, closed=False)
-    ask = api.context.reports.event
+    ask = Reports.event
 
-    def slowly(event_id: str) -> Any:
-        event = ask(event_id)
+    def slowly(reports: Reports, event_id: str) -> Any:
+        event = ask(reports, event_id)
         monkeypatch.undo()
         api.passage(camera, label=Label.WITHOUT_MASK, picture=JPEG + b" better", number=number)
         for name in api.ledger.obsolete():
             (api.context.snapshots / name).unlink()
         return event
 
-    monkeypatch.setattr(api.context.reports, "event", slowly)
+    monkeypatch.setattr(Reports, "event", slowly)
     assert api.client.get(f"/api/v1/events/{camera}-e1/snapshot").content == JPEG + b" better"
 
 

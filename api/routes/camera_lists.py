@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
+from api.access import access
 from api.asking import Asked
 from api.bodies import ListedCamera
 from api.context import Context
@@ -15,6 +16,7 @@ from storage.camera_list import MOST_CAMERAS, Listed, Mistake, read_list
 from storage.database.camera_export import export_cameras
 from storage.database.camera_import import import_cameras
 from storage.errors import InputError
+from storage.identity import Role
 
 router = APIRouter(tags=["cameras"])
 
@@ -57,7 +59,7 @@ async def _content(request: Request) -> tuple[bytes, str]:
     return await request.body(), request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-@router.post("/cameras/import", summary="Register and change many cameras", openapi_extra=_BODY)
+@router.post("/cameras/import", summary="Register and change many cameras", openapi_extra=access(Role.OPERATOR) | _BODY)
 def import_list(
     context: Context, query: Annotated[ImportQuery, Query()], content: Annotated[tuple[bytes, str], Depends(_content)]
 ) -> shapes.ImportReport:
@@ -86,6 +88,7 @@ def import_list(
     summary="All cameras in use as a list that can be imported",
     response_class=Response,
     responses={200: {"content": {CSV: {"schema": {"type": "string"}}}, "description": "Without passwords."}},
+    openapi_extra=access(Role.OPERATOR),
 )
 def export_list(context: Context) -> Response:
     """`***` stands for passwords; on import it keeps that of the camera that is there."""

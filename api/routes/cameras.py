@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api import ingest
+from api.access import access
 from api.asking import Asked, CameraQuery, Known, cursor, paged
 from api.bodies import CameraIn, CameraPatch
 from api.context import ApiContext, Context
@@ -18,6 +19,7 @@ from api.shapes.common import Listed
 from api.versions import IfMatch, merged, tag
 from storage.database import records
 from storage.database.reports import Position
+from storage.identity import Role
 from storage.status import CameraState, CameraStatus
 
 router = APIRouter(tags=["cameras"])
@@ -29,7 +31,7 @@ class CheckQuery(Asked):
     check: bool = Field(True, description="See whether it can be reached, for 10 s at most.")
 
 
-@router.post("/cameras", status_code=201, summary="Register a camera")
+@router.post("/cameras", status_code=201, summary="Register a camera", openapi_extra=access(Role.OPERATOR))
 def add_camera(
     context: Context, camera: CameraIn, query: Annotated[CheckQuery, Query()], response: Response
 ) -> checked.Registered:
@@ -43,7 +45,7 @@ def add_camera(
     return checked.Registered.with_check(made, ingest.check_new(context, made.id) if query.check else None)
 
 
-@router.get("/cameras", summary="All cameras in use")
+@router.get("/cameras", summary="All cameras in use", openapi_extra=access(Role.VIEWER))
 def list_cameras(context: Context, query: Annotated[CameraQuery, Query()]) -> Listed[shapes.Camera]:
     """Newest first."""
     fitting = [
@@ -55,7 +57,7 @@ def list_cameras(context: Context, query: Annotated[CameraQuery, Query()]) -> Li
     return Listed(items=[shapes.Camera.of(one) for one in found], next_cursor=cursor(after))
 
 
-@router.get("/cameras/{camera_id}", summary="One camera")
+@router.get("/cameras/{camera_id}", summary="One camera", openapi_extra=access(Role.VIEWER))
 def get_camera(context: Context, camera_id: Known, response: Response) -> shapes.Camera:
     """Also when it is archived."""
     found = context.sites.camera(camera_id)
@@ -63,7 +65,7 @@ def get_camera(context: Context, camera_id: Known, response: Response) -> shapes
     return shapes.Camera.of(found)
 
 
-@router.patch("/cameras/{camera_id}", summary="Change a camera")
+@router.patch("/cameras/{camera_id}", summary="Change a camera", openapi_extra=access(Role.OPERATOR))
 def change_camera(
     context: Context, camera_id: Known, changes: CameraPatch, version: IfMatch, response: Response
 ) -> shapes.Camera:
@@ -78,14 +80,16 @@ def change_camera(
     return shapes.Camera.of(changed)
 
 
-@router.delete("/cameras/{camera_id}", status_code=204, summary="Archive a camera")
+@router.delete("/cameras/{camera_id}", status_code=204, summary="Archive a camera", openapi_extra=access(Role.OPERATOR))
 def archive_camera(context: Context, camera_id: Known) -> Response:
     """It is no longer watched or listed; its tracks and events stay."""
     context.sites.archive_camera(camera_id)
     return Response(status_code=204)
 
 
-@router.post("/cameras/{camera_id}/restore", summary="Take an archived camera back into use")
+@router.post(
+    "/cameras/{camera_id}/restore", summary="Take an archived camera back into use", openapi_extra=access(Role.OPERATOR)
+)
 def restore_camera(context: Context, camera_id: Known, response: Response) -> shapes.Camera:
     """With everything it had; one in use stays as it is."""
     back = context.sites.restore_camera(camera_id)
@@ -93,7 +97,9 @@ def restore_camera(context: Context, camera_id: Known, response: Response) -> sh
     return shapes.Camera.of(back)
 
 
-@router.post("/cameras/{camera_id}/test", summary="See whether a camera can be reached")
+@router.post(
+    "/cameras/{camera_id}/test", summary="See whether a camera can be reached", openapi_extra=access(Role.OPERATOR)
+)
 def try_camera(context: Context, camera_id: Known) -> checked.Check:
     """What it shows, within 10 s. Where it shows nothing: 422 with the `reason`; where nobody can look: 503."""
     found = ingest.check(context, context.sites.camera(camera_id).id)
@@ -107,6 +113,7 @@ def try_camera(context: Context, camera_id: Known) -> checked.Check:
     summary="What a camera shows now",
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}, "description": "It may show people; it is stored nowhere."}},
+    openapi_extra=access(Role.OPERATOR),
 )
 def get_still(context: Context, camera_id: Known) -> Response:
     """For whoever sets it up; at most 1280 pixels wide."""
@@ -114,7 +121,7 @@ def get_still(context: Context, camera_id: Known) -> Response:
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 
-@router.get("/cameras/{camera_id}/status", summary="How a camera fares")
+@router.get("/cameras/{camera_id}/status", summary="How a camera fares", openapi_extra=access(Role.VIEWER))
 def get_status(context: Context, camera_id: Known) -> checked.Status:
     """As of the last second."""
     return statuses(context, [context.sites.camera(camera_id)])[camera_id]

@@ -5,7 +5,8 @@ from importlib.metadata import version
 
 from fastapi import APIRouter
 
-from api.context import ApiContext, Context
+from api.access import access
+from api.context import ApiContext, WholeContext
 from api.problems import ProblemError
 from api.shapes import system as shapes
 from storage.bus import BusError
@@ -15,14 +16,14 @@ from storage.pulse import heard_at
 router = APIRouter(tags=["system"])
 
 
-@router.get("/health/live", summary="Whether the API runs")
+@router.get("/health/live", summary="Whether the API runs", openapi_extra=access(None))
 def get_live() -> shapes.Live:
     """It does, if it answers."""
     return shapes.Live()
 
 
-@router.get("/health/ready", summary="Whether the system works")
-def get_ready(context: Context) -> shapes.Ready:
+@router.get("/health/ready", summary="Whether the system works", openapi_extra=access(None))
+def get_ready(context: WholeContext) -> shapes.Ready:
     """Database, bus and every worker. Otherwise 503, with the same `checks` in the problem."""
     found = list(checks(context))
     if wrong := [check for check in found if not check.ok]:
@@ -31,7 +32,7 @@ def get_ready(context: Context) -> shapes.Ready:
     return shapes.Ready(checks=found)
 
 
-@router.get("/version", summary="What runs here")
+@router.get("/version", summary="What runs here", openapi_extra=access(None))
 def get_version() -> shapes.Version:
     """Of the program and of the API."""
     return shapes.Version(version=version("maskwatch"))

@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import FastAPI, Response
+from fastapi import Depends, FastAPI, Response
 
+from api.access import access, admitted
 from api.context import ApiContext, Context
 from api.metrics import CONTENT_TYPE, Known, text
 from api.problems import ProblemError
@@ -17,6 +18,7 @@ from api.routes.cameras import said_of
 from storage.bus import BusError
 from storage.database.records import Camera
 from storage.errors import MaskwatchError
+from storage.identity import Role
 from storage.pulse import Heartbeat
 from storage.status import CameraStatus
 
@@ -98,7 +100,12 @@ def attach(app: FastAPI) -> None:
     """Add it."""
     scrapes = Scrapes()
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get(
+        "/metrics",
+        include_in_schema=False,
+        openapi_extra=access(Role.VIEWER),
+        dependencies=[Depends(admitted)],
+    )
     def get_metrics(context: Context) -> Response:
         return Response(scrapes.text(context), headers={"Content-Type": CONTENT_TYPE})
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from api.access import access
 from api.asking import Known, Page, cursor, paged
 from api.bodies import BuildingIn, BuildingPatch, ZoneIn
 from api.context import Context
@@ -11,11 +12,12 @@ from api.shapes import sites as shapes
 from api.shapes.common import Listed
 from api.versions import IfMatch, merged, tag
 from storage.database.reports import Position
+from storage.identity import Role
 
 router = APIRouter(tags=["buildings"])
 
 
-@router.post("/buildings", status_code=201, summary="Set up a building")
+@router.post("/buildings", status_code=201, summary="Set up a building", openapi_extra=access(Role.OPERATOR))
 def add_building(context: Context, building: BuildingIn, response: Response) -> shapes.Building:
     """Answers with its `Location`."""
     made = context.sites.add_building(
@@ -29,14 +31,14 @@ def add_building(context: Context, building: BuildingIn, response: Response) -> 
     return shapes.Building.of(made)
 
 
-@router.get("/buildings", summary="All buildings in use")
+@router.get("/buildings", summary="All buildings in use", openapi_extra=access(Role.VIEWER))
 def list_buildings(context: Context, page: Annotated[Page, Query()]) -> Listed[shapes.Building]:
     """Newest first."""
     found, after = paged(context.sites.buildings(), lambda one: Position(one.created_at_ns, one.id), page)
     return Listed(items=[shapes.Building.of(one) for one in found], next_cursor=cursor(after))
 
 
-@router.get("/buildings/{building_id}", summary="One building")
+@router.get("/buildings/{building_id}", summary="One building", openapi_extra=access(Role.VIEWER))
 def get_building(context: Context, building_id: Known, response: Response) -> shapes.Building:
     """Also when it is archived."""
     found = context.sites.building(building_id)
@@ -44,7 +46,7 @@ def get_building(context: Context, building_id: Known, response: Response) -> sh
     return shapes.Building.of(found)
 
 
-@router.patch("/buildings/{building_id}", summary="Change a building")
+@router.patch("/buildings/{building_id}", summary="Change a building", openapi_extra=access(Role.OPERATOR))
 def change_building(
     context: Context, building_id: Known, changes: BuildingPatch, version: IfMatch, response: Response
 ) -> shapes.Building:
@@ -59,13 +61,15 @@ def change_building(
     return shapes.Building.of(changed)
 
 
-@router.post("/buildings/{building_id}/zones", status_code=201, summary="Set up a zone")
+@router.post(
+    "/buildings/{building_id}/zones", status_code=201, summary="Set up a zone", openapi_extra=access(Role.OPERATOR)
+)
 def add_zone(context: Context, building_id: Known, zone: ZoneIn) -> shapes.Zone:
     """A part of the building, for cameras to be in."""
     return shapes.Zone.of(context.sites.add_zone(building_id, zone.name, zone_id=zone.id))
 
 
-@router.get("/buildings/{building_id}/zones", summary="The zones of a building")
+@router.get("/buildings/{building_id}/zones", summary="The zones of a building", openapi_extra=access(Role.VIEWER))
 def list_zones(context: Context, building_id: Known, page: Annotated[Page, Query()]) -> Listed[shapes.Zone]:
     """Newest first."""
     found, after = paged(context.sites.zones(building_id), lambda one: Position(0, one.id), page)

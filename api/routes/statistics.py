@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from api.access import access
 from api.asking import Asked, Named
 from api.context import Context
 from api.shapes import facts as shapes
@@ -17,6 +18,7 @@ from storage.database.buckets import Bucket
 from storage.database.groups import GroupBy
 from storage.database.reports import Question
 from storage.database.statistics import NAMES, Scope
+from storage.identity import Role
 
 router = APIRouter(tags=["statistics"])
 
@@ -58,6 +60,7 @@ class ComplianceQuery(Asked):
     summary="Compliance over time",
     response_model=shapes.Compliance,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "Totals, oldest first."}},
+    openapi_extra=access(Role.VIEWER),
 )
 def get_compliance(context: Context, query: Annotated[ComplianceQuery, Query()], request: Request) -> Any:
     """Every passage is counted once, at its start. Empty buckets come with zeros."""

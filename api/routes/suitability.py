@@ -8,12 +8,14 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api import ingest
+from api.access import access
 from api.asking import Asked, Known
 from api.context import ApiContext, Context
 from api.shapes import suitability as shapes
 from storage.bus import BusError
 from storage.database.suitability import FaceTallies, Views
 from storage.face_tally import Tally
+from storage.identity import Role
 from storage.messages import NS_PER_S
 from storage.needed_size import needed_size
 from storage.suitability import Suitability, judged
@@ -27,7 +29,9 @@ class HoursQuery(Asked):
     hours: int = Field(24, ge=1, le=720, description="The last so many, whole hours of UTC.")
 
 
-@router.get("/cameras/{camera_id}/suitability", summary="How well a camera sees faces")
+@router.get(
+    "/cameras/{camera_id}/suitability", summary="How well a camera sees faces", openapi_extra=access(Role.VIEWER)
+)
 def get_suitability(context: Context, camera_id: Known, query: Annotated[HoursQuery, Query()]) -> shapes.Suitability:
     """By the faces of the last hours, as of the last minute: a verdict in words, what to do, and the figures behind it."""
     found = _found(context, camera_id, query.hours)[1]
@@ -44,6 +48,7 @@ def get_suitability(context: Context, camera_id: Known, query: Annotated[HoursQu
     summary="How large a face must be, in a camera's view",
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}, "description": "Nobody can be recognised in it."}},
+    openapi_extra=access(Role.VIEWER),
 )
 def get_needed_size(context: Context, camera_id: Known, query: Annotated[HoursQuery, Query()]) -> Response:
     """The view with outlines of the size that is needed, and where and how large faces were seen.
@@ -56,7 +61,12 @@ def get_needed_size(context: Context, camera_id: Known, query: Annotated[HoursQu
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 
-@router.post("/cameras/{camera_id}/suitability/accept", status_code=204, summary="Take a camera's new view for granted")
+@router.post(
+    "/cameras/{camera_id}/suitability/accept",
+    status_code=204,
+    summary="Take a camera's new view for granted",
+    openapi_extra=access(Role.OPERATOR),
+)
 def accept_view(context: Context, camera_id: Known) -> Response:
     """It was turned on purpose: within half a minute what it shows is learnt anew, and is not called moved any more."""
     Views(context.engine).forget(context.sites.camera(camera_id).id)

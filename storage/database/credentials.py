@@ -37,6 +37,7 @@ class Credentials(SiteAccess):
             ConflictError: there is one of that name, or of one that differs only in capital letters.
             SetupError: there is no key to encrypt the password with.
         """
+        self._caller.need_all("credentials")
         name, now_ns = check_name(name, "credential"), time.time_ns()
         check_password(password)
         row = {
@@ -53,6 +54,7 @@ class Credentials(SiteAccess):
 
     def credentials(self) -> list[Credential]:
         """All, by name, without their passwords."""
+        self._caller.need_all("credentials")
         with reading(self._engine) as connection:
             rows = connection.execute(select(*SHOWN).order_by(CredentialRow.name))
             return [record(row, Credential) for row in rows]
@@ -65,6 +67,7 @@ class Credentials(SiteAccess):
             InvalidError: a user or password that can't be accepted.
             SetupError: there is no key to encrypt the password with.
         """
+        self._caller.need_all("credentials")
         user = None if user is None else check_text(user, "user")
         password = None if password is None else check_password(password)
         with self._changing() as connection:
@@ -90,6 +93,7 @@ class Credentials(SiteAccess):
             NotFoundError: there is none of that name.
             ConflictError: cameras name it.
         """
+        self._caller.need_all("credentials")
         with self._changing() as connection:
             name = credential_name(connection, name)
             query = select(CameraRow.id).where(CameraRow.credential == name, CameraRow.archived_at_ns.is_(None))

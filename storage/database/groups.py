@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from storage.database.models import BuildingRow, CameraRow, ZoneRow
 from storage.database.statistics import Scope
 from storage.errors import InvalidError, NotFoundError
+from storage.identity import Caller
 
 
 class GroupBy(StrEnum):
@@ -50,7 +51,7 @@ class _Camera(msgspec.Struct, frozen=True):
 
 
 class Places:
-    """All buildings, zones and cameras: what totals need to know of them."""
+    """Buildings, zones and cameras: what totals need to know of them."""
 
     def __init__(self, buildings: list[_Building], zones: list[_Zone], cameras: list[_Camera]) -> None:
         self._buildings = {building.id: building for building in buildings}
@@ -58,29 +59,22 @@ class Places:
         self._cameras = {camera.id: camera for camera in cameras}
 
     @classmethod
-    def read(cls, connection: Connection) -> Self:
-        """Read them."""
+    def read(cls, connection: Connection, caller: Caller) -> Self:
+        """Read those that the caller may see."""
+        buildings = select(BuildingRow.id, BuildingRow.name, BuildingRow.timezone, BuildingRow.archived_at_ns)
+        zones = select(ZoneRow.id, ZoneRow.building_id, ZoneRow.name)
+        cameras = select(
+            CameraRow.id,
+            CameraRow.building_id,
+            CameraRow.zone_id,
+            CameraRow.name,
+            CameraRow.counts,
+            CameraRow.archived_at_ns,
+        )
         return cls(
-            [
-                _Building(*row)
-                for row in connection.execute(
-                    select(BuildingRow.id, BuildingRow.name, BuildingRow.timezone, BuildingRow.archived_at_ns)
-                )
-            ],
-            [_Zone(*row) for row in connection.execute(select(ZoneRow.id, ZoneRow.building_id, ZoneRow.name))],
-            [
-                _Camera(*row)
-                for row in connection.execute(
-                    select(
-                        CameraRow.id,
-                        CameraRow.building_id,
-                        CameraRow.zone_id,
-                        CameraRow.name,
-                        CameraRow.counts,
-                        CameraRow.archived_at_ns,
-                    )
-                )
-            ],
+            [_Building(*row) for row in connection.execute(buildings) if caller.sees(row.id)],
+            [_Zone(*row) for row in connection.execute(zones) if caller.sees(row.building_id)],
+            [_Camera(*row) for row in connection.execute(cameras) if caller.sees(row.building_id)],
         )
 
     def check(self, scope: Scope) -> None:

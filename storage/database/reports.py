@@ -13,6 +13,7 @@ from storage.database.groups import Group, GroupBy, Places
 from storage.database.models import CameraStateRow, EventRow, TrackRow
 from storage.database.statistics import Scope, Totals, totals
 from storage.errors import InvalidError, NotFoundError
+from storage.identity import SYSTEM, Caller
 
 MOST_ROWS: Final = 10_000
 """Buckets times groups in one answer."""
@@ -140,8 +141,18 @@ class Reports:
     Every method raises `StorageError` when the database can't be read.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
+        """Begin.
+
+        Args:
+            engine: of a migrated database.
+            caller: who asks; what is not theirs is not there.
+        """
+        self._engine, self._caller = engine, caller
+
+    def for_(self, caller: Caller) -> "Reports":
+        """The same, as somebody may see it."""
+        return Reports(self._engine, caller)
 
     def check(self) -> None:
         """Whether the database answers."""
@@ -161,7 +172,7 @@ class Reports:
         Returns:
             A page, and where the next one begins, if there is one. What appears meanwhile shifts no page.
         """
-        query = _listed(TrackRow, TrackRecord, wanted, after)
+        query = self._listed(TrackRow, TrackRecord, wanted, after)
         if wanted.label is not None:
             query = query.where(TrackRow.label == wanted.label)
         if wanted.type is not None or wanted.verdict is not None:
@@ -172,7 +183,7 @@ class Reports:
         self, wanted: Wanted, limit: int, after: Position | None = None
     ) -> tuple[list[EventRecord], Position | None]:
         """Events, newest first; see `tracks`."""
-        query = _listed(EventRow, EventRecord, wanted, after)
+        query = self._listed(EventRow, EventRecord, wanted, after)
         if wanted.label is not None:
             query = query.join(TrackRow, TrackRow.id == EventRow.track_id).where(TrackRow.label == wanted.label)
         if wanted.pictured:
@@ -187,9 +198,10 @@ class Reports:
         """
         with reading(self._engine) as connection:
             row = connection.execute(select(*_columns(EventRow, EventRecord)).where(EventRow.id == event_id)).first()
-        if row is None:
+        event = None if row is None else EventRecord(*row)
+        if event is None or not self._caller.sees(event.building_id):
             raise NotFoundError(f"there is no event {event_id}")
-        return EventRecord(*row)
+        return event
 
     def lost(self, cameras: Iterable[str]) -> dict[str, int]:
         """How many samples of each camera were lost so far; cameras that lost none may be missing."""
@@ -205,9 +217,10 @@ class Reports:
             InvalidError: no such time zone, several to choose from, an empty stretch of time, or too many rows.
         """
         with reading(self._engine) as connection:
-            places = Places.read(connection)
-            places.check(question.scope)
-            name = question.timezone or places.timezone(question.scope)
+            places = Places.read(connection, self._caller)
+            scope = msgspec.structs.replace(question.scope, seen=self._caller.buildings)
+            places.check(scope)
+            name = question.timezone or places.timezone(scope)
             zone = time_zone(name)
             today = day_of(zone, now_ns)
             span = Span(
@@ -216,9 +229,9 @@ class Reports:
             )
             if span.start_ns >= span.end_ns:
                 raise InvalidError("`from` must be earlier than `to`; where one is not given, it is that of today")
-            groups = places.groups(question.group_by, question.scope)
+            groups = places.groups(question.group_by, scope)
             cuts = edges(question.bucket, zone, span, max(1, MOST_ROWS // max(1, len(groups))))
-            found = totals(connection, cuts, question.group_by, question.scope)
+            found = totals(connection, cuts, question.group_by, scope)
         if question.group_by is not None:
             groups |= {key: places.group(question.group_by, key) for key, _ in found if key not in groups}
         ordered = sorted(groups.items(), key=lambda item: (item[1].name or "" if item[1] else "", item[0]))
@@ -228,6 +241,12 @@ class Reports:
             for number, (start_ns, end_ns) in enumerate(pairwise(cuts))
         )
         return Answer(now_ns, name, question.bucket, series)
+
+    def _listed(self, table: Any, kind: type[msgspec.Struct], wanted: Wanted, after: Position | None) -> Select[Any]:
+        """The caller's rows of a table by place and time, newest first."""
+        query = _listed(table, kind, wanted, after)
+        seen = self._caller.buildings
+        return query if seen is None else query.where(table.building_id.in_(sorted(seen)))
 
     def _page(self, query: Select[Any], kind: type[Record], limit: int) -> tuple[list[Record], Position | None]:
         with reading(self._engine) as connection:

@@ -1,9 +1,10 @@
 """What the parts of `Sites` share: the database, the keys, and changes one at a time."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 from sqlalchemy import Connection, Engine, select, text
@@ -11,10 +12,11 @@ from sqlalchemy import Connection, Engine, select, text
 from storage.database.addresses import check_address, normal_address
 from storage.database.engine import writing
 from storage.database.models import CameraRow, CredentialRow, ZoneRow
-from storage.database.records import NewCamera
-from storage.database.site_rows import credential_name, exists
+from storage.database.records import Building, Camera, NewCamera
+from storage.database.site_rows import building_in_use, building_row, camera_row, credential_name, exists
 from storage.database.userinfo import hides_password
 from storage.errors import InvalidError, NotFoundError
+from storage.identity import SYSTEM, Caller
 from storage.networks import Networks
 from storage.secrets import SEALED, Secrets
 
@@ -48,6 +50,13 @@ class SiteAccess:
         self._media_root = media_root
         self._secrets = secrets or Secrets(_beside(engine))
         self._networks = networks
+        self._caller = SYSTEM
+
+    def for_(self, caller: Caller) -> Self:
+        """The same, as somebody may use it: what is not theirs is not there, and changes are noted under their name."""
+        own = copy.copy(self)
+        own._caller = caller  # noqa: SLF001 its own
+        return own
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
@@ -78,6 +87,22 @@ class SiteAccess:
         address = normal_address(url)
         check_address(address, self._media_root, self._networks)
         return address
+
+    def _building(self, connection: Connection, building_id: str, *, in_use: bool = False) -> Building:
+        """A building of the caller's; NotFoundError if there is none, or with `in_use` if it is archived."""
+        self._own(building_id, "building", building_id)
+        return (building_in_use if in_use else building_row)(connection, building_id)
+
+    def _camera(self, connection: Connection, camera_id: str) -> Camera:
+        """A camera of the caller's, archived or not; NotFoundError if there is none."""
+        camera = camera_row(connection, camera_id, self._secrets)
+        self._own(camera.building_id, "camera", camera_id)
+        return camera
+
+    def _own(self, building_id: str, kind: str, identifier: str) -> None:
+        # In the words of what is not there at all: who may not see it does not learn that it is.
+        if not self._caller.sees(building_id):
+            raise NotFoundError(f"there is no {kind} {identifier!r}: list the {kind}s, or add it first")
 
     @staticmethod
     def _placed(connection: Connection, camera: NewCamera) -> NewCamera:

@@ -13,7 +13,7 @@ from storage.database.models import BuildingRow, CameraRow
 from storage.database.records import Building, Camera, NewCamera
 from storage.database.sealing import seal_address
 from storage.database.site_access import SiteAccess
-from storage.database.site_rows import building_in_use, building_row, camera_row, change, refuse_double
+from storage.database.site_rows import change, refuse_double
 from storage.database.userinfo import hides_password, without_userinfo
 from storage.errors import ConflictError, InvalidError, NotFoundError
 from storage.names import normal_name
@@ -38,7 +38,7 @@ class Changes(SiteAccess):
             ConflictError: the name is in use, or (`ChangedError`) somebody else has changed it.
         """
         with self._changing() as connection:
-            building = building_in_use(connection, building_id)
+            building = self._building(connection, building_id, in_use=True)
             check_version(f"building {building_id}", building.version, version)
             new = msgspec.structs.replace(building, **given(changes))
             # What stays is not checked again, here and below: earlier versions took more.
@@ -53,7 +53,7 @@ class Changes(SiteAccess):
                 check_policy(new.policy)
             if values := _differing(building, new, BuildingChanges.__struct_fields__):
                 change(connection, BuildingRow, building_id, values)
-            return building_row(connection, building_id)
+            return self._building(connection, building_id)
 
     def change_camera(self, camera_id: str, changes: CameraChanges, *, version: int | None = None) -> Camera:
         """Change a camera; whoever watches it follows within two seconds.
@@ -70,7 +70,7 @@ class Changes(SiteAccess):
             SetupError: there is no key to encrypt a password with.
         """
         with self._changing() as connection:
-            camera = camera_row(connection, camera_id, self._secrets)
+            camera = self._camera(connection, camera_id)
             if camera.archived_at_ns is not None:
                 raise ConflictError(f"camera {camera_id} was removed: restore it first")
             check_version(f"camera {camera_id}", camera.version, version)
@@ -91,7 +91,7 @@ class Changes(SiteAccess):
                     values[name] = seal_address(values[name], partial(self._seal, connection))
             if values:
                 change(connection, CameraRow, camera_id, values)
-            return camera_row(connection, camera_id, self._secrets)
+            return self._camera(connection, camera_id)
 
     def restore_camera(self, camera_id: str) -> Camera:
         """Take a removed camera back into use, with everything it had; one in use stays as it is.
@@ -101,17 +101,17 @@ class Changes(SiteAccess):
             ConflictError: its name is in use by another, or its building or credential was removed.
         """
         with self._changing() as connection:
-            camera = camera_row(connection, camera_id, self._secrets)
+            camera = self._camera(connection, camera_id)
             if camera.archived_at_ns is None:
                 return camera
             try:
-                building_in_use(connection, camera.building_id)
+                self._building(connection, camera.building_id, in_use=True)
                 self._placed(connection, as_given(camera))
             except NotFoundError as error:
                 raise ConflictError(f"camera {camera_id} can't be restored: {error}") from error
             refuse_double(connection, CameraRow, camera.name, camera_id)
             change(connection, CameraRow, camera_id, {"archived_at_ns": None})
-            return camera_row(connection, camera_id, self._secrets)
+            return self._camera(connection, camera_id)
 
     def _changed(self, connection: Connection, old: NewCamera, camera: Camera, changes: CameraChanges) -> NewCamera:
         """The camera as it is to be, not checked yet."""
@@ -126,11 +126,11 @@ class Changes(SiteAccess):
                     wanted[name] = _given_back(wanted[name], shown, getattr(old, name))
         building = wanted.get("building_id", old.building_id)
         if building != old.building_id:
-            building_in_use(connection, building)
+            self._building(connection, building, in_use=True)
             # A zone is a part of one building.
             wanted.setdefault("zone_id", None)
         if "policy" in wanted:
-            policy = wanted["policy"] or building_row(connection, building).policy
+            policy = wanted["policy"] or self._building(connection, building).policy
             wanted["policy"] = policy if policy == old.policy else check_policy(policy)
         return msgspec.structs.replace(old, **wanted)
 

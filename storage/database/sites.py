@@ -27,11 +27,9 @@ from storage.database.sealing import seal_address
 from storage.database.site_changes import ADDRESSES, Changes
 from storage.database.site_rows import (
     archive,
-    building_in_use,
     building_row,
     camera_query,
     camera_record,
-    camera_row,
     free_identifier,
     record,
     refuse_double,
@@ -75,6 +73,7 @@ class Sites(Credentials, Changes):
             "version": 1,
             "created_at_ns": time.time_ns(),
         }
+        self._caller.need_all("new buildings")
         with self._changing() as connection:
             row["id"] = free_identifier(connection, BuildingRow, "b", building_id)
             refuse_double(connection, BuildingRow, row["name"])
@@ -86,7 +85,7 @@ class Sites(Credentials, Changes):
         query = select(BuildingRow).order_by(BuildingRow.created_at_ns, BuildingRow.id)
         if not archived:
             query = query.where(BuildingRow.archived_at_ns.is_(None))
-        return self._records(query, Building)
+        return [one for one in self._records(query, Building) if self._caller.sees(one.id)]
 
     def building(self, building_id: str) -> Building:
         """One building, archived or not.
@@ -95,7 +94,7 @@ class Sites(Credentials, Changes):
             NotFoundError: there is none.
         """
         with reading(self._engine) as connection:
-            return building_row(connection, building_id)
+            return self._building(connection, building_id)
 
     def default_building(self) -> Building | None:
         """The only one in use; None where there is none, or a choice."""
@@ -110,7 +109,7 @@ class Sites(Credentials, Changes):
             ConflictError: it still has cameras.
         """
         with self._changing() as connection:
-            building = building_row(connection, building_id)
+            building = self._building(connection, building_id)
             cameras = connection.execute(
                 select(CameraRow.id)
                 .where(CameraRow.building_id == building_id, CameraRow.archived_at_ns.is_(None))
@@ -120,7 +119,7 @@ class Sites(Credentials, Changes):
                 raise ConflictError(f"building {building_id} still has cameras ({names}): remove them first")
             if building.archived_at_ns is None:
                 archive(connection, BuildingRow, building_id)
-            return building_row(connection, building_id)
+            return self._building(connection, building_id)
 
     def add_zone(self, building_id: str, name: str, *, zone_id: str | None = None) -> Zone:
         """Set up a part of a building; without an identifier it becomes z1, z2, ...
@@ -132,7 +131,7 @@ class Sites(Credentials, Changes):
         """
         name = check_name(name, "zone")
         with self._changing() as connection:
-            building_in_use(connection, building_id)
+            self._building(connection, building_id, in_use=True)
             refuse_double_zone(connection, building_id, name)
             identifier = free_identifier(connection, ZoneRow, "z", zone_id)
             connection.execute(insert(ZoneRow).values(id=identifier, building_id=building_id, name=name))
@@ -165,7 +164,7 @@ class Sites(Credentials, Changes):
             if row[field] is not None:
                 row[field] = self._checked_address(row[field])
         with self._changing() as connection:
-            building = building_in_use(connection, camera.building_id)
+            building = self._building(connection, camera.building_id, in_use=True)
             row["credential"] = self._placed(connection, camera).credential
             row["id"] = free_identifier(connection, CameraRow, "c", camera.id, LONGEST_CAMERA_ID)
             refuse_double(connection, CameraRow, row["name"])
@@ -174,7 +173,7 @@ class Sites(Credentials, Changes):
                 if row[field] is not None:
                     row[field] = seal_address(row[field], partial(self._seal, connection))
             connection.execute(insert(CameraRow).values(**row, version=1, created_at_ns=time.time_ns()))
-            return camera_row(connection, row["id"], self._secrets)
+            return self._camera(connection, row["id"])
 
     def cameras(self, *, archived: bool = False) -> list[Camera]:
         """Those in use, or with `archived` all, oldest first.
@@ -185,7 +184,8 @@ class Sites(Credentials, Changes):
         if not archived:
             query = query.where(CameraRow.archived_at_ns.is_(None))
         with reading(self._engine) as connection:
-            return [camera_record(row, self._secrets) for row in connection.execute(query)]
+            rows = [row for row in connection.execute(query) if self._caller.sees(row.building_id)]
+            return [camera_record(row, self._secrets) for row in rows]
 
     def camera(self, camera_id: str) -> Camera:
         """One camera, archived or not.
@@ -194,7 +194,7 @@ class Sites(Credentials, Changes):
             NotFoundError: there is none.
         """
         with reading(self._engine) as connection:
-            return camera_row(connection, camera_id, self._secrets)
+            return self._camera(connection, camera_id)
 
     def archive_camera(self, camera_id: str) -> Camera:
         """Take a camera out of use: it is no longer watched, its name is free, its history stays.
@@ -203,9 +203,9 @@ class Sites(Credentials, Changes):
             NotFoundError: there is none.
         """
         with self._changing() as connection:
-            if camera_row(connection, camera_id, self._secrets).archived_at_ns is None:
+            if self._camera(connection, camera_id).archived_at_ns is None:
                 archive(connection, CameraRow, camera_id)
-            return camera_row(connection, camera_id, self._secrets)
+            return self._camera(connection, camera_id)
 
     def begin_epoch(self, camera_id: str, run: str, now_ns: int) -> Started:
         """Number the next start of a camera's ingest.
@@ -219,7 +219,7 @@ class Sites(Credentials, Changes):
             NotFoundError: there is no such camera.
         """
         with self._changing() as connection:
-            camera = camera_row(connection, camera_id, self._secrets)
+            camera = self._camera(connection, camera_id)
             playing_since_ns = camera.playing_since_ns
             if playing_since_ns is None or camera.run != run:
                 playing_since_ns = now_ns

@@ -78,11 +78,12 @@ Key = tuple[str, int]
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Whose passages; None: everybody's."""
+    """Whose passages; None: everybody's. `seen` are the buildings that the caller may see."""
 
     camera: str | None = None
     building: str | None = None
     zone: str | None = None
+    seen: frozenset[str] | None = None
 
 
 def totals(connection: Connection, edges: Sequence[int], group: str | None, scope: Scope) -> dict[Key, Totals]:
@@ -164,11 +165,13 @@ def _queries(
     if group is not None:
         column = getattr(table, f"{group}_id")
         by.append((func.coalesce(column, "") if group == "zone" else column).label("place"))
-    wanted = [
+    wanted: list[ColumnElement[bool]] = [
         getattr(table, f"{name}_id") == value
-        for name, value in msgspec.structs.asdict(scope).items()
-        if value is not None
+        for name in ("camera", "building", "zone")
+        if (value := getattr(scope, name)) is not None
     ]
+    if scope.seen is not None:
+        wanted.append(table.building_id.in_(sorted(scope.seen)))
     for first in range(0, len(ranges), RANGES):
         within = (and_(start >= low, start < high) for low, high in ranges[first : first + RANGES])
         columns: list[Any] = [*by, *values]

@@ -1,0 +1,64 @@
+"""Who may do what: every route states the least role, and the same statement is what is checked and what is documented.
+
+A caller is known by what they show (a key, a token, a cookie) or, on the loopback, by being at this machine. What they
+may see is then up to the repositories, which take the caller; see `storage.identity`.
+"""
+
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute
+
+from api.identity import authenticated
+from api.problems import ProblemError
+from storage.identity import Caller, Role
+
+ACCESS: Final = "x-access"
+PUBLIC: Final = "public"
+
+
+def access(role: Role | None) -> dict[str, Any]:
+    """What a route says of itself in the OpenAPI document; for `openapi_extra`.
+
+    Args:
+        role: the least that a caller must have; None: anybody may.
+    """
+    return {ACCESS: PUBLIC if role is None else role.value}
+
+
+def admitted(request: Request) -> None:
+    """Find out who calls, and refuse who may not; for all routes.
+
+    Raises:
+        ProblemError: 401 for who is not known, 403 for who may not.
+    """
+    route: APIRoute = request.scope["route"]
+    least = (route.openapi_extra or {})[ACCESS]
+    if least == PUBLIC:
+        return
+    caller = authenticated(request)
+    if not caller.may(Role(least)):
+        raise ProblemError(
+            403, "not-allowed", f"this takes the role {least}, and {caller.name!r} has {caller.role}", needs=least
+        )
+    request.state.caller = caller
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+Calling = Annotated[Caller, Depends(_caller)]
+"""A route's way to who calls; not for public ones."""
+
+
+def check_access(app: FastAPI) -> None:
+    """See that every documented route states who may.
+
+    Raises:
+        ValueError: one does not.
+    """
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema and ACCESS not in (route.openapi_extra or {}):
+            raise ValueError(f"{route.path} does not state its access")
