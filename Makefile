@@ -7,6 +7,10 @@ UV := $(BIN)/uv --quiet
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps --require-hashes --compile-bytecode
 ROOMS := ingest detect classify storage api infra
 MODELS := $(VENV)/share/maskwatch/models
+CONSOLE := $(VENV)/share/maskwatch/console
+SCRIPTS := $(VENV)/share/maskwatch/npm
+# The lock names no registry: npm asks the one that it is set up for.
+NPM = cd $(SCRIPTS) && PATH="$$PATH:$(abspath $(BIN))" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .PHONY: help setup setup-demo setup-dev setup-train demo test test-slow proof check fmt bench lock clean
 
@@ -35,19 +39,35 @@ $(VENV)/.runtime: $(VENV)/.installer requirements.lock requirements-models.lock 
 	$(BIN)/python -m compileall -q $(ROOMS)
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.runtime requirements-demo.lock
+$(VENV)/.console: $(VENV)/.installer requirements-console.lock api/console/package.json api/console/package-lock.json
+	command -v npm > /dev/null || $(INSTALL) -r requirements-console.lock
+	rm -rf $(CONSOLE) $(SCRIPTS)
+	mkdir -p $(CONSOLE) $(SCRIPTS)
+	cp api/console/package.json api/console/package-lock.json $(SCRIPTS)
+	$(NPM) --omit=dev > /dev/null
+	@# Only what the console asks for is served.
+	cp $(SCRIPTS)/node_modules/preact/dist/preact.mjs $(CONSOLE)/preact.js
+	cp $(SCRIPTS)/node_modules/preact/hooks/dist/hooks.mjs $(CONSOLE)/hooks.js
+	cp $(SCRIPTS)/node_modules/htm/dist/htm.module.js $(CONSOLE)/htm.js
+	cp $(SCRIPTS)/node_modules/uplot/dist/uPlot.esm.js $(CONSOLE)/uplot.js
+	cp $(SCRIPTS)/node_modules/uplot/dist/uPlot.min.css $(CONSOLE)/uplot.css
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.runtime $(VENV)/.console requirements-demo.lock
 	$(INSTALL) -r requirements-demo.lock
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+$(VENV)/.dev: $(VENV)/.runtime $(VENV)/.console requirements-dev.lock
 	$(INSTALL) -r requirements-dev.lock
+	@# What looks at the console's pages in its tests.
+	$(NPM) > /dev/null
 	@touch $@
 
 $(VENV)/.train: $(VENV)/.runtime requirements-train.lock
 	$(INSTALL) -r requirements-train.lock
 	@touch $@
 
-setup: $(VENV)/.runtime
+setup: $(VENV)/.runtime $(VENV)/.console
 setup-demo: $(VENV)/.demo
 setup-dev: $(VENV)/.dev
 setup-train: $(VENV)/.train
@@ -87,6 +107,8 @@ lock: $(VENV)/.installer
 	$(COMPILE) pyproject.toml --extra demo --extra dev -c $(VENV)/all.lock -o requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra train -c $(VENV)/all.lock -o requirements-train.lock
 	$(COMPILE) requirements-setup.in -o requirements-setup.lock
+	$(COMPILE) requirements-console.in -o requirements-console.lock
+	cd api/console && PATH="$$PATH:$(abspath $(BIN))" npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:
 	rm -rf $(VENV) maskwatch-data .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,7 +4,10 @@ A caller is known by what they show (a key, a token, a cookie) or, on the loopba
 may see is then up to the repositories, which take the caller; see `storage.identity`.
 """
 
-from typing import Annotated, Any, Final
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
@@ -12,6 +15,8 @@ from fastapi.routing import APIRoute
 from api.identity import authenticated
 from api.problems import ProblemError
 from storage.identity import Caller, Role
+
+T = TypeVar("T")
 
 ACCESS: Final = "x-access"
 PUBLIC: Final = "public"
@@ -51,6 +56,31 @@ def _caller(request: Request) -> Caller:
 
 Calling = Annotated[Caller, Depends(_caller)]
 """A route's way to who calls; not for public ones."""
+
+
+class PerBuildings(Generic[T]):
+    """One of something for each set of buildings that callers may see: what is kept for one caller is not another's."""
+
+    def __init__(self, make: Callable[[], T], most: int = 64) -> None:
+        """Begin.
+
+        Args:
+            make: makes one.
+            most: of them; then the one that was not asked for longest goes.
+        """
+        self._make, self._most = make, most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[frozenset[str] | None, T] = OrderedDict()
+
+    def of(self, caller: Caller) -> T:
+        """The one for those who see what the caller sees."""
+        with self._lock:
+            if caller.buildings not in self._kept:
+                self._kept[caller.buildings] = self._make()
+                if len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(caller.buildings)
+            return self._kept[caller.buildings]
 
 
 def check_access(app: FastAPI) -> None:

@@ -1,17 +1,44 @@
-"""The application: routes, problems, guards, documentation and page, put together."""
+"""The application: routes, problems, guards, documentation and console, put together."""
 
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import page, reference
+from api import console, examples, idempotency, reference
 from api.access import admitted, check_access
 from api.asking import nothing_unknown
+from api.conditional import Conditional
 from api.context import ApiContext
 from api.guards import Guards
+from api.hub import Hub
+from api.idempotency import once
+from api.logins import Logins
+from api.preview import Viewers
 from api.problems import MEDIA_TYPE, Problem, handle_problems
-from api.routes import camera_lists, cameras, credentials, facts, health, metrics, sites, statistics, suitability
+from api.routes import (
+    analyze,
+    api_keys,
+    audit,
+    auth,
+    camera_lists,
+    cameras,
+    credentials,
+    facts,
+    health,
+    metrics,
+    overview,
+    pictures,
+    preview,
+    reports,
+    reviews,
+    sites,
+    statistics,
+    stream,
+    suitability,
+    training,
+    users,
+)
 
 __all__ = ["ApiContext", "create_app"]
 
@@ -19,7 +46,7 @@ PREFIX: Final = "/api/v1"
 
 
 def create_app(context: ApiContext) -> FastAPI:
-    """The API and the page as an ASGI application.
+    """The API and the console as an ASGI application.
 
     Args:
         context: what it stands on; nothing is connected before the first request.
@@ -37,19 +64,51 @@ def create_app(context: ApiContext) -> FastAPI:
         responses={"default": {"description": "Problem details."}},
     )
     app.state.context = context
-    routes = APIRouter(prefix=PREFIX, dependencies=[Depends(admitted), Depends(nothing_unknown)])
+    app.state.logins = Logins(context.engine, context.sites, context.bus, context.login)
+    app.state.hub = Hub(context)
+    app.state.viewers = Viewers(context.bus)
+    routes = APIRouter(prefix=PREFIX, dependencies=[Depends(admitted), Depends(nothing_unknown), Depends(once)])
     # Lists come first: `import` and `export` are no identifiers.
-    for module in (sites, camera_lists, cameras, suitability, credentials, facts, statistics, health):
+    for module in (
+        sites,
+        camera_lists,
+        cameras,
+        preview,
+        suitability,
+        credentials,
+        facts,
+        pictures,
+        analyze,
+        reviews,
+        stream,
+        training,
+        statistics,
+        overview,
+        reports,
+        auth,
+        users,
+        api_keys,
+        audit,
+        health,
+    ):
         routes.include_router(module.router)
     app.include_router(routes)
     reference.attach(app)
-    page.attach(app)
+    console.attach(app)
     metrics.attach(app)
     handle_problems(app)
     check_access(app)
-    app.add_middleware(Guards)
+    app.add_middleware(Conditional)
+    idempotency.attach(app)
+    app.add_middleware(Guards, public_url=context.login.public_url)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
+
+
+def close_streams(app: FastAPI) -> None:
+    """End the answers that would go on: the server stops."""
+    app.state.hub.close()
+    app.state.viewers.close()
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -65,5 +124,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path in made["paths"].values():
             for operation in path.values():
                 operation["responses"]["default"] = answer
+        idempotency.describe(made)
+        examples.fill(made)
         app.openapi_schema = made
     return app.openapi_schema

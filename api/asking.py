@@ -1,7 +1,9 @@
 """How routes are asked: filters, pages, and the refusal of parameters that nobody knows."""
 
 import base64
+import hashlib
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -18,6 +20,11 @@ from storage.words import Label
 MOST_ITEMS: Final = 200
 LARGEST: Final = 2**63 - 1
 PATTERN: Final = f"^{IDENTIFIER.pattern}$"
+PLACE: Final = frozenset({"limit", "cursor"})
+"""Parameters that say where in a list, not which list."""
+
+_list: ContextVar[bytes] = ContextVar("list", default=b"")
+"""Tells the list that is asked for from others."""
 
 T = TypeVar("T")
 
@@ -29,24 +36,36 @@ def _known_identifier(value: str) -> str:
     return value
 
 
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """A position in the list that it is for."""
+
+    at_ns: int
+    id: str
+    list: bytes
+
+
 def _read_cursor(text: object) -> Position:
     try:
         if not isinstance(text, str):
             raise TypeError
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        position = msgspec.msgpack.decode(packed, type=Position)
+        found = msgspec.msgpack.decode(packed, type=_Cursor)
     except (TypeError, ValueError):
         raise ValueError("this is no cursor: give `next_cursor` of the page before, unchanged") from None
+    if found.list != _list.get():
+        raise ValueError("this cursor is of another list: ask with the same path and parameters as for the page before")
+    position = Position(found.at_ns, found.id)
     if not (0 <= position.at_ns <= LARGEST and IDENTIFIER.fullmatch(position.id)):
         raise ValueError("this is no cursor: give `next_cursor` of the page before, unchanged")
     return position
 
 
 def cursor(position: Position | None) -> str | None:
-    """A position as people's programs get it."""
+    """A position as people's programs get it; it leads on in the list that is asked for now, and in no other."""
     if position is None:
         return None
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(position)).rstrip(b"=").decode()
+    packed = msgspec.msgpack.encode(_Cursor(position.at_ns, position.id, _list.get()))
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 Known = Annotated[
@@ -62,9 +81,15 @@ After = Annotated[
 ]
 
 
-def nothing_unknown(request: Request) -> None:
-    """Refuse parameters of routes that take none, and any that comes twice; models of parameters refuse the rest."""
+async def nothing_unknown(request: Request) -> None:
+    """Refuse parameters of routes that take none, and any that comes twice; models of parameters refuse the rest.
+
+    It remembers which list is asked for, in the context of the request: that's why it is no plain function, which would
+    run in a context of its own.
+    """
     given = request.query_params
+    which = sorted((name, value) for name, value in given.multi_items() if name not in PLACE)
+    _list.set(hashlib.sha256(msgspec.msgpack.encode((request.url.path, which))).digest()[:6])
     for name in given:
         if not request.scope["route"].dependant.query_params:
             raise ProblemError(422, "invalid-request", f"query.{name[:64]}: unknown query parameter")

@@ -1,6 +1,6 @@
 """What the API stands on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +8,16 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.access import Calling
+from api.login_setup import LoginSetup
 from storage.asking import Asking
 from storage.bus import Bus
+from storage.database.judged_pictures import JudgedPictures
 from storage.database.reports import Reports
+from storage.database.reviews import Reviews
 from storage.database.sites import Sites
+from storage.database.suitability import FaceTallies, Views
+from storage.identity import SYSTEM, Caller
+from storage.telling import Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,8 @@ class ApiContext:
         bus: camera states and heartbeats.
         snapshots: folder of the pictures.
         workers: names of the workers without which the system is not ready.
+        login: how people log in.
+        caller: for whom it is: the repositories show what is theirs.
     """
 
     engine: Engine
@@ -33,6 +41,33 @@ class ApiContext:
     bus: Bus
     snapshots: Path
     workers: tuple[str, ...] = ()
+    login: LoginSetup = field(default_factory=LoginSetup)
+    caller: Caller = SYSTEM
+
+    @property
+    def tallies(self) -> FaceTallies:
+        """What the caller's cameras saw of faces."""
+        return FaceTallies(self.engine, self.caller)
+
+    @property
+    def views(self) -> Views:
+        """What the caller's cameras look at."""
+        return Views(self.engine, self.caller)
+
+    @property
+    def reviews(self) -> Reviews:
+        """Events as the caller may judge them."""
+        return Reviews(self.engine, self.caller)
+
+    @property
+    def judged(self) -> JudgedPictures:
+        """The caller's pictures that people have judged, for training."""
+        return JudgedPictures(self.engine, self.caller)
+
+    @property
+    def telling(self) -> Telling:
+        """How those who look on hear of it."""
+        return Telling(self.bus)
 
     @property
     def asking(self) -> Asking:
@@ -48,7 +83,7 @@ def whole_context(request: Request) -> ApiContext:
 
 def _context(request: Request, caller: Calling) -> ApiContext:
     whole = whole_context(request)
-    return replace(whole, sites=whole.sites.for_(caller), reports=whole.reports.for_(caller))
+    return replace(whole, sites=whole.sites.for_(caller), reports=whole.reports.for_(caller), caller=caller)
 
 
 Context = Annotated[ApiContext, Depends(_context)]

@@ -1,10 +1,10 @@
 """What every request passes before a route sees it, and what every answer carries.
 
-Until there are accounts, whoever can reach this address may do everything: so only this machine may, and no web page of
-another site in a browser on it. `Host` must name the loopback (DNS rebinding), changes must not come from another origin.
+What comes in by the loopback may need no login: there `Host` must name the loopback, or the address that is set (DNS
+rebinding). Changes must not come from another origin.
 """
 
-import asyncio
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,26 +12,30 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.headers import ALWAYS, NOT_KEPT, is_loopback, named_host
+from api.cookies import pending
+from api.headers import ALWAYS, NOT_KEPT, is_loopback, named_host, own_address_of, peer_of
 from api.problems import ProblemError, problem, unexpected
-
-MOST_BODY_BYTES: Final = 1024 * 1024
-DRAINED_BYTES: Final = 8 * MOST_BODY_BYTES
-"""Of a body that is too large so much is read and forgotten: who is still sending would not see the answer."""
-
-BODY_LIMIT_S: Final = 10.0
+from api.request_body import read_body
 
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Content security policy: nothing that the API says is ever run or shown as a page."""
 
+_HOST: Final = re.compile(r"[a-z0-9._~%-]+(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?")
 _UNLESS_SET: Final[Mapping[str, str]] = {"Content-Security-Policy": API_POLICY, **NOT_KEPT}
 
 
 class Guards:
     """Middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
+        """Put it around.
+
+        Args:
+            app: the application.
+            public_url: where browsers find the page; None: where it listens.
+        """
         self._app = app
+        self._public = "" if public_url is None else urlsplit(public_url).netloc.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,11 +51,16 @@ class Guards:
                 headers.update(ALWAYS)
                 for name, value in _UNLESS_SET.items():
                     headers.setdefault(name, value)
+                for one in pending(scope):
+                    headers.append("Set-Cookie", one)
             await send(message)
 
+        # One for all parts of the application, which may copy the scope.
+        scope.setdefault("state", {})
+
         try:
-            _check_origin(scope)
-            body = await _body(scope, receive)
+            _check_origin(scope, self._public)
+            body = await read_body(scope, receive)
             if scope["method"] == "HEAD":
                 # The server leaves the body of its answer away.
                 scope = {**scope, "method": "GET"}
@@ -65,53 +74,34 @@ class Guards:
             await answer(scope, receive, guarded)
 
 
-def _check_origin(scope: Scope) -> None:
+def _check_origin(scope: Scope, public: str) -> None:
+    """See that a request was meant for us.
+
+    Args:
+        scope: of the request.
+        public: host and port of the address that is set, or empty.
+
+    Raises:
+        ProblemError: it names another host, or comes from a page of another site.
+    """
     headers = Headers(scope=scope)
-    host = headers.get("host", "")
-    if not is_loopback(named_host(host)):
+    host = headers.get("host", "").lower()
+    name = named_host(host)
+    by_loopback = any(is_loopback(end(scope) or "") for end in (own_address_of, peer_of))
+    if not _HOST.fullmatch(host) or not name:
+        raise ProblemError(421, "host-not-allowed", "the request names no host that there can be")
+    if by_loopback and not is_loopback(name) and host != public and name != named_host(public):
         raise ProblemError(
-            421, "host-not-allowed", "only http://localhost and http://127.0.0.1 are served, until there are accounts"
+            421,
+            "host-not-allowed",
+            "on this machine only http://localhost and http://127.0.0.1 are served, and the address set as MASKWATCH_PUBLIC_URL",
         )
     if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
         return
     origin = headers.get("origin")
-    if (origin is not None and urlsplit(origin).netloc != host) or headers.get("sec-fetch-site") == "cross-site":
+    foreign = origin is not None and urlsplit(origin).netloc.lower() not in {host, public or host}
+    if foreign or headers.get("sec-fetch-site") == "cross-site":
         raise ProblemError(403, "cross-site", "changes are made from this address's own pages, or without a browser")
-
-
-async def _body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body: none is so large that it has to be read piece by piece.
-
-    Raises:
-        ProblemError: too large, too slow, or not JSON.
-    """
-    headers = Headers(scope=scope)
-    if "content-length" not in headers and "transfer-encoding" not in headers:
-        return b""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_LIMIT_S):
-            more = True
-            while more and size <= DRAINED_BYTES:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ProblemError(400, "bad-request", "the connection was closed before the body was complete")
-                part = message.get("body", b"")
-                size += len(part)
-                if size <= MOST_BODY_BYTES:
-                    parts.append(part)
-                more = message.get("more_body", False)
-    except TimeoutError:
-        raise ProblemError(408, "request-timeout", f"the body did not arrive within {BODY_LIMIT_S:.0f} s") from None
-    if size > MOST_BODY_BYTES:
-        raise ProblemError(413, "body-too-large", f"a request may have {MOST_BODY_BYTES} bytes")
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    # Forms and plain text are what pages of other sites can send without being asked.
-    taken = ("application/json", "text/csv") if scope["path"].endswith("/cameras/import") else ("application/json",)
-    if size and kind not in taken:
-        raise ProblemError(415, "unsupported-media-type", f"send JSON, with `Content-Type: {'` or `'.join(taken)}`")
-    return b"".join(parts)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

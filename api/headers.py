@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 ALWAYS: Final[Mapping[str, str]] = {
@@ -11,7 +11,7 @@ ALWAYS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 NOT_KEPT: Final[Mapping[str, str]] = {"Cache-Control": "no-store"}
 
@@ -38,3 +38,24 @@ def is_loopback(name: str) -> bool:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def peer_of(scope: Mapping[str, Any]) -> str | None:
+    """The IP address of whoever is at the other end of a connection; None where there is none.
+
+    >>> peer_of({"client": ("::ffff:127.0.0.1", 1)})
+    '127.0.0.1'
+    """
+    return _plain(scope.get("client"))
+
+
+def own_address_of(scope: Mapping[str, Any]) -> str | None:
+    """Ours, that a connection came in at; None where there is none."""
+    return _plain(scope.get("server"))
+
+
+def _plain(end: tuple[str, int | None] | None) -> str | None:
+    if end is None:
+        return None
+    # A socket for both versions says IPv4 addresses as IPv6 ones.
+    return end[0].removeprefix("::ffff:")[:64]

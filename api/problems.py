@@ -25,6 +25,7 @@ from storage.errors import (
     SetupError,
     StorageError,
 )
+from storage.passwords import BusyError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -71,9 +72,12 @@ class ProblemError(Exception):
 TITLES: Final = {
     "bad-request": "The request can't be understood",
     "body-too-large": "The request is too large",
+    "busy": "Too much at once",
     "bus-unavailable": "The bus can't be reached",
     "camera-unreachable": "The camera can't be reached",
+    "classify-unavailable": "Nobody can judge pictures now",
     "conflict": "This does not go with what is there",
+    "csrf-token": "The change does not show that it comes from our own page",
     "cross-site": "Another site may not do this",
     "database-unavailable": "The database can't be used",
     "host-not-allowed": "This address is not served",
@@ -81,16 +85,22 @@ TITLES: Final = {
     "ingest-unavailable": "Nobody can look now",
     "internal-error": "Something went wrong here",
     "invalid-request": "The request is not valid",
+    "login-failed": "That leads in nowhere",
     "login-required": "Somebody has to log in",
     "method-not-allowed": "This can't be done here",
     "not-allowed": "This takes another role, or other buildings",
     "not-found": "There is no such thing",
+    "picture-refused": "The picture can't be used",
     "picture-unavailable": "The picture can't be read",
+    "preview-unavailable": "There is nothing to show now",
     "not-ready": "The system is not ready",
     "request-timeout": "The request took too long to arrive",
     "setup-incomplete": "A part of the installation is missing",
+    "too-many-tries": "Too many tries",
     "unsupported-media-type": "The request is of another type",
+    "too-many-streams": "Too many are looking on",
     "version-mismatch": "It has been changed meanwhile",
+    "version-required": "The version that was read has to be given",
 }
 """All kinds of problem there are."""
 
@@ -103,7 +113,14 @@ _MET: Final[Sequence[tuple[type[MaskwatchError], int, str]]] = (
     (BusError, 503, "bus-unavailable"),
     (StorageError, 503, "database-unavailable"),
     (SetupError, 503, "setup-incomplete"),
+    (BusyError, 429, "too-many-tries"),
 )
+
+
+def kind_of(error: MaskwatchError) -> str:
+    """Which of `TITLES` an error is."""
+    return next((name for kind, _, name in _MET if isinstance(error, kind)), "internal-error")
+
 
 _STATUS: Final = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 415: "unsupported-media-type"}
 
@@ -118,7 +135,12 @@ def problem(scope: Scope, status: int, kind: str, detail: str, **extra: Any) -> 
         "instance": quote(scope["path"]),
     }
     body |= {name: value for name, value in extra.items() if value is not None}
-    return JSONResponse(body, status, media_type=MEDIA_TYPE)
+    answer = JSONResponse(body, status, media_type=MEDIA_TYPE)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="Maskwatch"'
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        answer.headers["Retry-After"] = str(extra.get("retry_in_s", 1))
+    return answer
 
 
 def unexpected(scope: Scope, error: Exception) -> JSONResponse:

@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from api.page import POLICY
+from api.access import ACCESS, PUBLIC
+from api.console import policy
+from storage.identity import Role
 
 
 def attach(app: FastAPI) -> None:
@@ -16,7 +18,7 @@ def attach(app: FastAPI) -> None:
 
     @app.get("/api/docs", include_in_schema=False)
     def get_reference() -> HTMLResponse:
-        return HTMLResponse("".join(_page(app.openapi())), headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse("".join(_page(app.openapi())), headers={"Content-Security-Policy": policy()})
 
 
 def _page(document: dict[str, Any]) -> Iterator[str]:
@@ -41,6 +43,7 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
 def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
     yield f"<section><h3><code>{method} {escape(path)}</code></h3><p>{_text(operation['summary'])}. "
     yield f"{_text(operation.get('description', ''))}</p>"
+    yield f"<p>{_needed(operation[ACCESS])}</p>"
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     if body is not None:
         yield f"<p>Body: {_kind(body)}</p>"
@@ -57,6 +60,15 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
             ]
             yield f"<p>Answer {status}: {', '.join(kinds) or 'nothing'}</p>"
     yield "</section>"
+
+
+def _needed(least: str) -> str:
+    """Who may, in words."""
+    if least == PUBLIC:
+        return "Anybody may."
+    others = [f"<code>{escape(role)}</code>" for role in Role if role.rank > Role(least).rank]
+    more = f", or {', '.join(others)}" if others else ""
+    return f"Needs the role <code>{escape(least)}</code>{more}."
 
 
 def _shape(name: str, schema: dict[str, Any]) -> Iterator[str]:

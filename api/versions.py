@@ -12,15 +12,24 @@ from storage.database.changes import ChangedError
 _TAG: Final = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 
 
-def _version(
-    if_match: Annotated[str | None, Header(description="The `version` that was read; else 412.")] = None,
-) -> int | None:
+def version_of(if_match: str | None) -> int | None:
+    """The version that `If-Match` names; None: none, or whatever it is.
+
+    Raises:
+        ProblemError: it is not one of ours.
+    """
     if if_match is None or if_match.strip() == "*":
         return None
     found = _TAG.fullmatch(if_match.strip())
     if found is None:
         raise ProblemError(422, "invalid-request", 'header.if-match: give the version that was read, such as "3"')
     return int(found[1])
+
+
+def _version(
+    if_match: Annotated[str | None, Header(description="The `version` that was read; else 412.")] = None,
+) -> int | None:
+    return version_of(if_match)
 
 
 IfMatch = Annotated[int | None, Depends(_version)]

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from classify.desk import Desk
 from classify.ordering import Stuck, Taken, abandon, give_up, stuck, take, turn_over
+from classify.showing import Showing
 from storage.bus import Bus
+from storage.database.batch import Kept
 from storage.database.ledger import LeaseHeldError, LeaseLostError, Ledger
 from storage.errors import StorageError
 from storage.frame_access import Frames
@@ -23,6 +25,7 @@ from storage.frames import FrameGoneError
 from storage.messages import FrameRef
 from storage.pulse import Pulse
 from storage.snapshots import SnapshotFolder
+from storage.telling import Telling
 
 READ: Final = 200
 """Messages taken in before a transaction, at most."""
@@ -62,6 +65,8 @@ class Aggregator:
         """
         self._bus, self._partition, self._ledger = bus, partition, ledger
         self._frames, self._snapshots = frames, snapshots
+        self._telling = Telling(bus)
+        self._showing = Showing(bus)
         restored = ledger.acquire(bus.identity(), time.time_ns())
         self._position = restored.position
         self._desk = Desk.restored(restored.states, restored.candidates)
@@ -90,6 +95,7 @@ class Aggregator:
         """
         started_s = time.monotonic()
         entries = self._bus.read(self._partition, self._position, count=READ, block_ms=BLOCK_MS)
+        self._desk.looked_at = self._showing.wanted(self._desk.memories)
         for position, message in entries:
             self._position = position
             self._heard_s[message.camera] = started_s
@@ -155,15 +161,18 @@ class Aggregator:
     def _commit(self) -> None:
         batch, pictures = self._desk.finished(self._position, self._pixels)
         if pictures:
-            named = {key: self._snapshots.name(data) for key, data in pictures.items()}
+            named = {key: self._snapshots.name(picture.jpeg) for key, picture in pictures.items()}
             self._ledger.announce({name: key[0] for key, name in named.items()}, time.time_ns())
-            for key, data in pictures.items():
-                self._snapshots.keep(data)
-                batch.snapshots[key] = (named[key], len(data))
+            for key, picture in pictures.items():
+                self._snapshots.keep(picture.jpeg)
+                batch.snapshots[key] = Kept(named[key], len(picture.jpeg), picture.box, picture.at_ns)
         self._ledger.commit(batch, time.time_ns())
         self._renewed_s, self._written = time.monotonic(), self._position
         self._frames.release(self._desk.cleared())
         self._bus.trim(self._partition, self._position)
+        self._telling.tell(batch.news)
+        if moments := self._desk.moments():
+            self._showing.tell(moments)
         if batch.snapshots or batch.resets:
             self._sweep()
 

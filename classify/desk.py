@@ -1,5 +1,6 @@
 """Gathers what the messages of all cameras of a partition came to, until it is written down in one transaction."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 
 from classify.memory import SPARE_NUMBERS, Memory, Path, read_memory
 from classify.ordering import Step, Taken
+from classify.portraits import Portraits
+from classify.showing import moment_of
 from classify.suitability import see
 from storage.database.batch import Batch
 from storage.database.left_open import LeftOpen
 from storage.face_tally import Tally
 from storage.messages import Box, Changes, FrameRef, Look, Result
 from storage.paths import Seen, pack
-from storage.snapshots import encode_snapshot
+from storage.preview import MOST_MOMENTS, Moment
+from storage.snapshots import Picture, take_picture
 
 PATH_PART: Final = 64
 """Sightings that are stored together; the rest waits in the camera's memory."""
@@ -36,23 +40,27 @@ class Desk:
 
     Attributes:
         memories: of the cameras, by identifier.
-        candidates: the best picture so far, as JPEG bytes, of each breach that is no event yet; by camera and track.
+        candidates: the best picture so far of each breach that is no event yet; by camera and track.
         batch: facts for the database.
         unreadable: cameras whose memory is not whole, and why: `begin_anew` with each of them before anything else.
+        looked_at: cameras that somebody looks at; of these it is noted for previews where people are.
     """
 
     memories: dict[str, Memory] = field(default_factory=dict)
-    candidates: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    candidates: dict[tuple[str, int], Picture] = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
     unreadable: dict[str, str] = field(default_factory=dict)
+    looked_at: frozenset[str] = frozenset()
+    _moments: dict[str, deque[Moment]] = field(default_factory=dict)
     _frames: dict[str, list[FrameRef]] = field(default_factory=dict)
-    _kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
-    _pictures: dict[tuple[str, int], tuple[FrameRef, Box]] = field(default_factory=dict)
+    _kept: dict[tuple[str, int], Picture] = field(default_factory=dict)
+    _pictures: dict[tuple[str, int], tuple[FrameRef, Box, int]] = field(default_factory=dict)
+    _portraits: Portraits = field(default_factory=Portraits)
     _gone: set[tuple[str, int]] = field(default_factory=set)
     _dirty: set[str] = field(default_factory=set)
 
     @classmethod
-    def restored(cls, states: dict[str, bytes], candidates: dict[tuple[str, int], bytes]) -> "Desk":
+    def restored(cls, states: dict[str, bytes], candidates: dict[tuple[str, int], Picture]) -> "Desk":
         """The desk as the last transaction left it."""
         read = {camera: read_memory(state) for camera, state in states.items()}
         unreadable = {camera: reason for camera, (_, reason) in read.items() if reason is not None}
@@ -118,13 +126,14 @@ class Desk:
                 batch.paths.append((camera, number, path.parts, pack(path.seen)))
             elif path.parts and (camera, number) not in tracks:
                 batch.forgotten.add((camera, number))
+        self._portraits.begin_anew(camera, memory, {number for _, number in events if number in present}, batch)
         candidates = self.candidates.keys() | self._pictures.keys()
         self._gone |= {key for key in candidates if key[0] == camera and key[1] not in present}
         self._dirty.add(camera)
         self.unreadable.pop(camera, None)
 
-    def finished(self, position: str, pixels: Pixels) -> tuple[Batch, dict[tuple[str, int], bytes]]:
-        """The facts since the last transaction, and the pictures of events that belong to them, as JPEG bytes.
+    def finished(self, position: str, pixels: Pixels) -> tuple[Batch, dict[tuple[str, int], Picture]]:
+        """The facts since the last transaction, and the pictures of events that belong to them.
 
         Afterwards no pixels are needed any more. Where the facts can't be written, more may be put to them, and this be
         called again.
@@ -135,11 +144,12 @@ class Desk:
         """
         batch = self.batch
         batch.position = position
-        for key, (frame, box) in self._pictures.items():
+        for key, (frame, box, at_ns) in self._pictures.items():
             rgb = pixels(frame)
             if rgb is not None:
-                self.candidates[key] = batch.candidates[key] = encode_snapshot(rgb, box)
+                self.candidates[key] = batch.candidates[key] = take_picture(rgb, box, at_ns)
         self._pictures = {}
+        self._portraits.develop(batch, pixels)
         for key in [key for key in batch.events if key in self.candidates]:
             self._kept[key] = self.candidates.pop(key)
             batch.candidates[key] = None
@@ -157,6 +167,11 @@ class Desk:
         self.batch, self._kept, self._gone, self._dirty = Batch(), {}, set(), set()
         return frames
 
+    def moments(self) -> dict[str, deque[Moment]]:
+        """Where people were on cameras that somebody looks at, once."""
+        moments, self._moments = self._moments, {}
+        return moments
+
     def done_with(self) -> list[FrameRef]:
         """The holdings of what is `finished`, once: all that is needed of their pixels has been taken."""
         frames = [frame for each in self._frames.values() for frame in each]
@@ -167,6 +182,9 @@ class Desk:
         result, changes = step.result, step.changes
         if result is not None:
             self._see(camera, result, changes)
+            if camera in self.looked_at:
+                self._moments.setdefault(camera, deque(maxlen=MOST_MOMENTS)).append(moment_of(result, changes))
+        self._portraits.note(camera, self.memories[camera], step, self.batch)
         self._count(camera, step)
         for track in changes.tracks:
             self.batch.tracks[camera, track.number] = track
@@ -211,12 +229,13 @@ class Desk:
             path.seen.append(Seen(result.at_ns, result.faces[sighting.face].box, sighting.label))
         for picture in changes.pictures:
             if result.frame is not None:
-                self._pictures[camera, picture.track] = (result.frame, result.faces[picture.face].box)
+                self._pictures[camera, picture.track] = (result.frame, result.faces[picture.face].box, result.at_ns)
 
     def _void(self, camera: str) -> None:
         batch = self.batch
         batch.resets.add(camera)
         self.memories[camera].paths, self.memories[camera].set_aside = {}, []
+        self._portraits.void(camera, self.memories[camera], batch)
         for facts in (batch.tracks, batch.events, batch.candidates, self._kept, self.candidates, self._pictures):
             for key in [key for key in facts if key[0] == camera]:
                 del facts[key]

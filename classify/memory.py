@@ -7,6 +7,7 @@ import msgspec
 
 from classify.fold import FoldState
 from classify.ordering import CameraState
+from classify.portraits import Portrait
 from classify.suitability import Seeing
 from storage.messages import FrameRef, Result
 from storage.paths import Seen
@@ -34,6 +35,7 @@ class Memory(msgspec.Struct):
         released: holdings to be released after the transaction that this is part of; whoever finds them may do so again.
         begun_anew: how often who was in view had to be forgotten, since the memory of it could not be used.
         seeing: what faces looked like lately.
+        faces: moments of which the face of somebody in breach is kept, by track.
     """
 
     camera: CameraState = msgspec.field(default_factory=CameraState)
@@ -42,6 +44,7 @@ class Memory(msgspec.Struct):
     released: list[FrameRef] = msgspec.field(default_factory=list)
     begun_anew: int = 0
     seeing: Seeing = msgspec.field(default_factory=Seeing)
+    faces: dict[int, list[Portrait]] = msgspec.field(default_factory=dict)
 
 
 def read_memory(packed: bytes) -> tuple[Memory, str | None]:

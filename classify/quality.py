@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.messages import Face
+from storage.sharpness import BLURRED_BELOW
+from storage.sharpness import sharpness as measured_sharpness
 from storage.words import UnknownReason
 
 MIN_FACE_PX: Final = 24
 """Smallest face worth classifying, by default."""
 
-BLURRED_BELOW: Final = 0.08
 DARK_BELOW: Final = 0.12
 TURNED_ABOVE: Final = 0.75
 """From here on one side of mouth and mask is hidden."""
@@ -49,7 +50,7 @@ def measure(crops: NDArray[np.uint8], sides: NDArray[np.float64], keypoints: NDA
         face = grey[border:-border, border:-border]
         # A small face was enlarged for the classifier; what it has of detail shows at its own size.
         own = max(SMALLEST_SIDE, min(len(face), round(sides[index] * len(face) / len(grey))))
-        sharpness[index] = _sharpness(cv2.resize(face, (own, own), interpolation=cv2.INTER_AREA))
+        sharpness[index] = measured_sharpness(cv2.resize(face, (own, own), interpolation=cv2.INTER_AREA))
         brightness[index] = face.mean() / 255.0
         thumbnail = cv2.resize(face, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
         thumbnails.append(np.ascontiguousarray(thumbnail, np.uint8).tobytes())
@@ -91,19 +92,6 @@ def novelty(thumbnail: bytes, before: bytes) -> float:
     one = np.frombuffer(thumbnail, np.uint8).astype(np.int16)
     other = np.frombuffer(before, np.uint8).astype(np.int16)
     return float(max(0.1, min(1.0, np.abs(one - other).mean() / 8.0)))
-
-
-def _sharpness(grey: cv2.typing.MatLike) -> float:
-    """Energy of the finest structures as a share of the face's contrast, squashed to [0, 1].
-
-    The variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000)
-    divided by the grey levels' variance, so that light and skin tone do not count.
-    """
-    contrast = float(grey.std())
-    if contrast < 2.0:
-        return 0.0
-    detail = float(cv2.Laplacian(grey, cv2.CV_32F).std())
-    return float(min(1.0, detail / contrast))
 
 
 def _turn(keypoints: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -29,6 +29,15 @@ class FaceReport(msgspec.Struct, frozen=True):
     probabilities: dict[str, float]
 
 
+class ImageReport(msgspec.Struct, frozen=True):
+    """One line of `maskwatch image --json`."""
+
+    image: str
+    width: int
+    height: int
+    faces: list[FaceReport]
+
+
 class Analyzer:
     """Finds and classifies the faces of pictures.
 
@@ -60,6 +69,11 @@ class Analyzer:
     def faces_in_picture(self, rgb: NDArray[np.uint8]) -> tuple[Face, ...]:
         """Classified faces of a still picture, (height, width, 3) uint8 RGB."""
         return self.classified(rgb, self._looker.look_thoroughly(rgb))
+
+    def report(self, rgb: NDArray[np.uint8], name: str) -> ImageReport:
+        """The faces of a still picture as `maskwatch image` reports them, under a name."""
+        faces = [face_report(face, self.settings.min_face_px) for face in self.faces_in_picture(rgb)]
+        return ImageReport(name, rgb.shape[1], rgb.shape[0], faces)
 
     def found_in_sample(self, rgb: NDArray[np.uint8], look: Look, motion: NDArray[np.bool_], seq: int) -> Faces:
         """Faces found in a sample of footage, looked at as `ingest.motion.Motion` judged it.

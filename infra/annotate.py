@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.analysis import FaceReport
 from infra.footage import Progress
 from infra.recorder import Recorder
 from ingest.footage import Footage
@@ -67,6 +68,11 @@ def draw(rgb: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.uint8]:
             line, cv2.LINE_AA,
         )  # fmt: skip
     return picture
+
+
+def marked(rgb: NDArray[np.uint8], faces: Sequence[FaceReport]) -> NDArray[np.uint8]:
+    """A copy of a picture with the boxes, labels and confidence of its faces."""
+    return draw(rgb, [Mark(face.box, face.label, f"{face.label} {face.confidence:.2f}") for face in faces])
 
 
 def write_picture(rgb: NDArray[np.uint8], path: Path) -> None:

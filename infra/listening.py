@@ -12,20 +12,19 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 BACKLOG: Final = 128
 
 
-def listen(host: str, port: int, *, loopback_only: bool) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Open it.
 
     Args:
         host: an IP address of this machine, `0.0.0.0` or `::` for all of them, or `localhost`.
         port: 0 takes any that is free.
-        loopback_only: whether the host has to be this machine's loopback.
 
     Raises:
         UsageError: the host is none of these, or the port is not for everybody.
         ConflictError: the port is in use.
         StorageError: it can't be opened for another reason.
     """
-    address = loopback(host) if loopback_only else ip_address(host)
+    address = ip_address(host)
     listening = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     try:
         # A port whose connections were closed a moment ago is free; one where another program listens is not.
@@ -41,8 +40,7 @@ def listen(host: str, port: int, *, loopback_only: bool) -> socket.socket:
         if error.errno == errno.EACCES:
             raise UsageError(f"port {port} is for the system's administrator: choose one above 1023") from error
         if error.errno == errno.EADDRNOTAVAIL:
-            other = "choose 127.0.0.1" if loopback_only else "0.0.0.0 means all it has"
-            raise UsageError(f"--host {host} is no address of this machine: {other}") from error
+            raise UsageError(f"--host {host} is no address of this machine: 0.0.0.0 means all it has") from error
         raise StorageError(f"cannot listen on {host} port {port}: {error.strerror}") from error
     return listening
 
@@ -62,21 +60,24 @@ def ip_address(host: str) -> IPAddress:
         ) from None
 
 
-def loopback(host: str) -> IPAddress:
-    """The IP address of a host that is this machine's loopback.
+def elsewhere_url(listening: socket.socket) -> str:
+    """The address for a browser on another machine; where the socket is for this one alone, for this one."""
+    host, port = listening.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        host = _outward(socket.AF_INET6 if address.version == 6 else socket.AF_INET) or socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    Raises:
-        UsageError: it is another one.
-    """
-    try:
-        address = ip_address(host)
-    except UsageError:
-        address = None
-    if address is None or not address.is_loopback:
-        raise UsageError(
-            f"--host {host}: until there are accounts, Maskwatch listens on this machine alone: 127.0.0.1, ::1 or localhost"
-        )
-    return address
+
+def _outward(family: socket.AddressFamily) -> str:
+    """The address of this machine by which others know it; empty where it has none."""
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        try:
+            # Nothing is sent: the kernel only looks up the way to an address of documentation (RFC 5737, RFC 3849).
+            asking.connect(("192.0.2.1", 9) if family is socket.AF_INET else ("2001:db8::1", 9))
+        except OSError:
+            return ""
+        return str(asking.getsockname()[0])
 
 
 def url_of(listening: socket.socket) -> str:

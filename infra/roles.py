@@ -90,13 +90,16 @@ def main() -> None:
 
 def _ingest(post: Post) -> None:
     from dataclasses import replace
+    from threading import Thread
 
     from infra.sites import system_sites
     from ingest.answers import Grounds, run_answers
+    from ingest.previews import PreviewViews, run_previews
     from ingest.worker import House, Options, run_cameras
     from storage.asking import Asking
     from storage.database.suitability import Views
     from storage.networks import Networks
+    from storage.preview import Previews
 
     settings, media = post.settings, post.places.media
     options = Options(
@@ -119,6 +122,8 @@ def _ingest(post: Post) -> None:
 
         def answer(house: House) -> None:
             grounds = Grounds(sites, media, settings.camera_networks)
+            work = Previews(post.bus), PreviewViews(house.watched, house.small, house.people), post.pulse
+            Thread(target=run_previews, args=work, name="previews", daemon=True).start()
             run_answers(Asking(post.bus), grounds, house.watched, house.still, post.pulse, house.people)
 
         run_cameras(sites, post.bus, frames, post.pulse, options, answer)
@@ -136,8 +141,10 @@ def _detect(post: Post) -> None:
 def _classify(post: Post) -> None:
     from classify.fair import FairPlan
     from classify.worker import run
+    from infra.looking_up import looking_up
     from infra.models import open_face_classifier
     from infra.rescue import rescuer
+    from storage.asking import Asking
 
     settings = post.settings
     with post.frames() as frames:
@@ -147,7 +154,8 @@ def _classify(post: Post) -> None:
         log.info("classifier", name=opened.classifier.name, device=opened.device, why=opened.why)
         plan = FairPlan(frames, backlog=settings.live_backlog, most=opened.most, gather_s=opened.gather_s)
         queue = post.bus.faces_queue(post.name)
-        run(queue, frames, opened.classifier, post.pulse, rescuer("classify", post.pulse), plan)
+        with looking_up(Asking(post.bus), settings):
+            run(queue, frames, opened.classifier, post.pulse, rescuer("classify", post.pulse), plan)
 
 
 def _aggregate(post: Post) -> None:

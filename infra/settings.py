@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,6 +27,20 @@ def _networks(text: str) -> str:
     except UsageError as error:
         raise ValueError(str(error)) from None
     return text
+
+
+def _origin(url: str | None) -> str | None:
+    """The address of a server, without a path."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        plain = False
+    if not plain or parts.username is not None or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("give scheme and host, such as https://maskwatch.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 class Settings(BaseSettings):
@@ -123,7 +138,21 @@ class Settings(BaseSettings):
     ] = "auto"
     secret_key: Annotated[
         SecretStr | None,
-        Field(description="Key that camera passwords are encrypted with; made and kept in the data folder if not set."),
+        Field(
+            description="Key that camera passwords are encrypted with, and logins signed with a key made from; made and kept "
+            "in the data folder if not set."
+        ),
+    ] = None
+    login: Annotated[
+        Literal["auto", "always"],
+        Field(description="Who has to log in: auto: everybody but people at this machine itself; always: everybody."),
+    ] = "auto"
+    public_url: Annotated[
+        str | None,
+        Field(
+            description="Where browsers find the console, where that is not where it listens: https://host behind a proxy."
+        ),
+        AfterValidator(_origin),
     ] = None
 
 

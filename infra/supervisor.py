@@ -118,6 +118,16 @@ class System:
         return "" if self._door is None else self._door.url
 
     @property
+    def elsewhere(self) -> str:
+        """The address for a browser on another machine; empty without the API."""
+        return "" if self._door is None else self._door.elsewhere
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be reached from other machines."""
+        return self._door is not None and self._door.open
+
+    @property
     def ready(self) -> bool:
         """Whether everything has come up."""
         return self._again_s is None and self._crew.ready

@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import uvicorn
 from sqlalchemy import Engine
 
-from api.app import ApiContext, create_app
+from api.app import ApiContext, close_streams, create_app
+from api.login_setup import LoginSetup
 from infra.places import Places
 from infra.settings import Settings, load_settings
 from infra.sites import system_sites
@@ -34,13 +37,15 @@ def api_context(
         expected: names of the workers without which the system is not ready.
         settings: of the system; those of the environment where not given.
     """
+    settings = settings or load_settings()
     return ApiContext(
         engine=engine,
-        sites=system_sites(engine, settings or load_settings()),
+        sites=system_sites(engine, settings),
         reports=Reports(engine),
         bus=bus,
         snapshots=places.snapshots,
         workers=expected,
+        login=LoginSetup(settings.login, settings.public_url),
     )
 
 
@@ -52,8 +57,9 @@ def serve_api(context: ApiContext, listening: socket.socket, pulse: Pulse) -> No
         listening: where callers come in.
         pulse: asks to stop.
     """
+    app = create_app(context)
     config = uvicorn.Config(
-        create_app(context),
+        app,
         # Logging is set up for the whole process; addresses in requests are nobody's business.
         log_config=None,
         access_log=False,
@@ -61,11 +67,11 @@ def serve_api(context: ApiContext, listening: socket.socket, pulse: Pulse) -> No
         proxy_headers=False,
         timeout_graceful_shutdown=CLOSING_S,
     )
-    asyncio.run(_serve(uvicorn.Server(config), listening, pulse))
+    asyncio.run(_serve(uvicorn.Server(config), listening, pulse, partial(close_streams, app)))
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket, pulse: Pulse) -> None:
-    beating = asyncio.create_task(_beat(server, pulse))
+async def _serve(server: uvicorn.Server, listening: socket.socket, pulse: Pulse, close: Callable[[], None]) -> None:
+    beating = asyncio.create_task(_beat(server, pulse, close))
     try:
         await server.serve(sockets=[listening])
     finally:
@@ -74,9 +80,10 @@ async def _serve(server: uvicorn.Server, listening: socket.socket, pulse: Pulse)
             await beating
 
 
-async def _beat(server: uvicorn.Server, pulse: Pulse) -> None:
+async def _beat(server: uvicorn.Server, pulse: Pulse, close: Callable[[], None]) -> None:
     while True:
-        if pulse.stopping:
+        if pulse.stopping or server.should_exit:
+            close()
             server.should_exit = True
         if server.started:
             # Without Redis it still answers what the database knows.

@@ -35,11 +35,13 @@ class CatchingUp(Generic[Packet]):
 
     Attributes:
         left_out_ns: media time so far of which there is no picture.
+        lag_ns: of the latest packet.
+        came_ns: when that would have come without it.
     """
 
     def __init__(self) -> None:
         """Start with the first packet."""
-        self.left_out_ns = 0
+        self.left_out_ns = self.lag_ns = self.came_ns = 0
         self._behind_ns = BEHIND_NS
         self._least_ns: int | None = None
         self._last_ns = self._decoded_ns = 0
@@ -57,7 +59,8 @@ class CatchingUp(Generic[Packet]):
             now_ns: on a clock that never runs backwards.
             keyframe: whether it can be decoded without those before it.
         """
-        lag_ns = self._lag_ns(at_ns, now_ns)
+        lag_ns = self.lag_ns = self._lag_ns(at_ns, now_ns)
+        self.came_ns = now_ns - lag_ns
         if self._since_ns is None:
             if lag_ns <= self._behind_ns:
                 self._decoded_ns = at_ns

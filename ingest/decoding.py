@@ -3,9 +3,9 @@
 import errno
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import av
 import av.error
@@ -20,6 +20,8 @@ from storage.errors import InputError
 from storage.messages import NS_PER_S
 from storage.pulse import Pulse
 from storage.status import StateReason
+
+Packet: TypeAlias = "av.packet.Packet[VideoStream]"
 
 PATIENCE_S: Final = 3.5
 """Packets that add up to no picture for so long are worth mentioning."""
@@ -84,10 +86,21 @@ class Decoding:
         self._stream.codec_context.options = LIMITS
         self.codec = self._stream.codec_context.name
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 0)
-        self._catching_up: CatchingUp[av.packet.Packet[VideoStream]] | None = CatchingUp() if live else None
+        self._catching_up: CatchingUp[Packet] | None = CatchingUp() if live else None
         self._report_ns: int | None = None
         self._size: tuple[int, int] | None = None
         self._odd = self._refused = 0
+        self._seen_s = time.monotonic()
+
+    @property
+    def lag_ns(self) -> int | None:
+        """By how much later than the promptest the latest packet came; None where that can't be told."""
+        return None if self._catching_up is None else self._catching_up.lag_ns
+
+    @property
+    def came_ns(self) -> int | None:
+        """When the latest packet would have come without lag, on the monotonic clock; None where that can't be told."""
+        return None if self._catching_up is None else self._catching_up.came_ns
 
     @property
     def left_out_ns(self) -> int:
@@ -97,7 +110,30 @@ class Decoding:
     def frames(
         self, pulse: Pulse, before_reading: Callable[[], StateReason | None], read_s: float
     ) -> Iterator[Decoded]:
-        """Frames until asked to stop.
+        """Frames until asked to stop; arguments and errors as for `packets`."""
+        for packet in self.packets(pulse, before_reading, read_s):
+            yield from self.decoded(self.due(packet))
+
+    def decoded(self, due: Sequence[Packet]) -> Iterator[Decoded]:
+        """The frames that a packet which has come adds.
+
+        Args:
+            due: as `due` gives them.
+
+        Raises:
+            SourceError: there has been no picture for too long.
+        """
+        pictures: list[VideoFrame] = []
+        for packet in due:
+            # Only those of the last are shown: the others are late, and what it is decoded from.
+            pictures = self.pictures(packet)
+        yield from self.shown(pictures)
+        self.fared(shown=bool(pictures))
+
+    def packets(
+        self, pulse: Pulse, before_reading: Callable[[], StateReason | None], read_s: float
+    ) -> Iterator[Packet]:
+        """Packets until asked to stop.
 
         Args:
             pulse: asks to stop.
@@ -108,7 +144,7 @@ class Decoding:
             SourceError: no more come.
         """
         packets = self._container.demux(self._stream)
-        seen_s = time.monotonic()
+        self._seen_s = time.monotonic()
         while not pulse.stopping:
             before_reading()
             asked_s = time.monotonic()
@@ -125,21 +161,36 @@ class Decoding:
             if packet is None:
                 raise self.error(before_reading() or reason)
             self._take_report(packet)
-            pictures: list[VideoFrame] = []
-            for due in self._due(packet):
-                # Only those of the last are shown: the others are late, and what it is decoded from.
-                pictures = self._pictures(due)
-            for picture in filter(self._sized, pictures):
-                at_ns = pts_ns(picture)
-                said_ns = None if self._report_ns is None else (at_ns or 0) + self._report_ns
-                yield Decoded(picture, at_ns, said_ns)
-            if pictures:
-                seen_s = time.monotonic()
-                self.trouble = None
-            elif time.monotonic() - seen_s > NO_PICTURE_S:
-                raise self.error(StateReason.NO_KEYFRAMES)
-            elif time.monotonic() - seen_s > PATIENCE_S:
-                self.trouble = StateReason.NO_KEYFRAMES
+            yield packet
+
+    def shown(self, pictures: Iterable[VideoFrame]) -> Iterator[Decoded]:
+        """Pictures as frames, where their size is the stream's."""
+        for picture in filter(self._sized, pictures):
+            at_ns = pts_ns(picture)
+            yield Decoded(picture, at_ns, self.captured_ns(at_ns))
+
+    def captured_ns(self, at_ns: int | None) -> int | None:
+        """Unix time at which the camera says that it took the picture with this timestamp; None where it does not say."""
+        return None if self._report_ns is None else (at_ns or 0) + self._report_ns
+
+    def fared(self, *, shown: bool) -> None:
+        """Note whether pictures came of a packet, or none was wanted.
+
+        Raises:
+            SourceError: none has come for too long.
+        """
+        silent_s = time.monotonic() - self._seen_s
+        if shown:
+            self._seen_s = time.monotonic()
+            self.trouble = None
+        elif silent_s > NO_PICTURE_S:
+            raise self.error(StateReason.NO_KEYFRAMES)
+        elif silent_s > PATIENCE_S:
+            self.trouble = StateReason.NO_KEYFRAMES
+
+    def flush(self) -> None:
+        """Forget what was decoded: the next packet is a keyframe, and not the one that comes next."""
+        self._stream.codec_context.flush_buffers()
 
     def _sized(self, picture: VideoFrame) -> bool:
         """Whether the picture's size is the stream's."""
@@ -153,13 +204,19 @@ class Decoding:
         """The reason as an error, in a sentence."""
         return SourceError(reason, sentence(self._name, reason))
 
-    def _due(self, packet: "av.packet.Packet[VideoStream]") -> "list[av.packet.Packet[VideoStream]]":
+    def due(self, packet: Packet) -> list[Packet]:
+        """What is to be decoded now that a packet has come: see `CatchingUp`."""
         if self._catching_up is None or packet.pts is None or not packet.size:
             return [packet]
         at_ns = int(packet.pts * packet.time_base * NS_PER_S)
         return self._catching_up.due(packet, at_ns, time.monotonic_ns(), keyframe=packet.is_keyframe)
 
-    def _pictures(self, packet: "av.packet.Packet[VideoStream]") -> list[VideoFrame]:
+    def pictures(self, packet: Packet) -> list[VideoFrame]:
+        """What the decoder gives for a packet.
+
+        Raises:
+            SourceError: it is too large, or the stream has ended.
+        """
         try:
             pictures = self._stream.decode(packet)
             self._refused = 0
@@ -183,7 +240,7 @@ class Decoding:
             )
         return pictures
 
-    def _take_report(self, packet: "av.packet.Packet[VideoStream]") -> None:
+    def _take_report(self, packet: Packet) -> None:
         """Note what the camera's last sender report (RFC 3550, 6.4.1) makes of the packet's timestamp."""
         if packet.has_sidedata("prft"):
             (at_us,) = _REPORTED.unpack_from(bytes(packet.get_sidedata("prft")))

@@ -100,6 +100,8 @@ class Emitter:
         self._motion = Motion()
         self._last_ns = -1
         self._height = self._width = 0
+        self.stirring = True
+        """Something moved in the latest sample with a picture, or shortly before it."""
         self._ended = False
         self._turn = threading.Lock()
 
@@ -157,6 +159,7 @@ class Emitter:
             luma = frame.luma()
             look, active = self._motion.judge(luma, at_ns)
             self._height, self._width = luma.shape
+            self.stirring = bool(active.any())
             if look is Look.NONE:
                 return self._counted(self._way.post(self._result(at_ns, look)))
             if not self._frames.fits(self._height, self._width):
@@ -177,6 +180,13 @@ class Emitter:
                 regions=self._regions,
             )
             return self._counted(self._way.offer(frame, blank))
+
+    def pass_by(self, at_ns: int) -> bool:
+        """Send the next sample of a live camera, in which nothing moves, without a picture; False when asked to stop, or ended."""
+        with self._turn:
+            if self._ended or self._pulse.stopping:
+                return False
+            return self._counted(self._way.post(self._result(self._later(at_ns), Look.NONE)))
 
     def people(self) -> NDArray[np.bool_] | None:
         """Where in the picture there may be people, a (rows, columns) grid; None: everywhere. For any thread."""

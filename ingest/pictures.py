@@ -1,8 +1,9 @@
 """Still pictures: size checked before decoding, turned upright, as RGB."""
 
+import io
 import warnings
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ MAX_PIXELS: Final = 100_000_000
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """What counts as a picture in a folder; a file named directly is opened whatever its name is."""
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""What a picture that a stranger sends may be: Pillow knows more, some of which start other programs."""
 
 
 def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -39,28 +43,50 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes)")
+    except PermissionError:
+        raise InputError(f"{path} can't be read: no permission") from None
+    except OSError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    return _decoded(path, str(path), max_pixels)
+
+
+def read_picture_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Likewise the picture that a file of this name would hold: one of `FORMATS`, whatever its name says.
+
+    Raises:
+        InputError: empty, too large, damaged or not a picture.
+    """
+    if not data:
+        raise InputError(f"{name} is empty (0 bytes)")
+    return _decoded(io.BytesIO(data), name, max_pixels, FORMATS)
+
+
+def _decoded(
+    source: Path | BinaryIO, name: str, max_pixels: int, formats: tuple[str, ...] | None = None
+) -> NDArray[np.uint8]:
+    try:
         with warnings.catch_warnings():
             # Pillow warns of "decompression bombs" by a limit of its own; ours is checked just below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
+            with Image.open(source, formats=formats) as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
                     raise InputError(
-                        f"{path} has {width}x{height} pixels, more than the limit of {max_pixels / 1e6:.0f} million: "
+                        f"{name} has {width}x{height} pixels, more than the limit of {max_pixels / 1e6:.0f} million: "
                         "scale it down first"
                     )
                 upright = ImageOps.exif_transpose(picture)
                 return np.asarray(_opaque(upright).convert("RGB"), np.uint8)
     except Image.DecompressionBombError:
         raise InputError(
-            f"{path} has far more pixels than the limit of {max_pixels / 1e6:.0f} million: scale it down first"
+            f"{name} has far more pixels than the limit of {max_pixels / 1e6:.0f} million: scale it down first"
         ) from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is not a picture in a format that can be read") from None
+        raise InputError(f"{name} is not a picture in a format that can be read") from None
     except PermissionError:
-        raise InputError(f"{path} can't be read: no permission") from None
+        raise InputError(f"{name} can't be read: no permission") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+        raise InputError(f"{name} is damaged: {error}") from error
 
 
 def picture_paths(path: Path) -> list[Path]:

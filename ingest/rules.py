@@ -39,6 +39,6 @@ def rules_of(camera: Camera, options: Options) -> EpochRules:
 def same_connection(one: Camera, other: Camera) -> bool:
     """Whether a connection to one serves the other: same address, with its password, and sampled alike.
 
-    The sub-stream is only checked, so that another one takes no new connection.
+    Another sub-stream takes no new connection to the main stream.
     """
     return (one.url, one.transport, one.analyze_fps) == (other.url, other.transport, other.analyze_fps)

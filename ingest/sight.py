@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from ingest.frame import Frame
+from ingest.frame import Frame, Unseen
 from ingest.frozen import Frozen
 from ingest.gauge import Gauge, Tally
 from ingest.picture import LatestPicture
@@ -80,8 +80,9 @@ class Sight:
             frozen = self._frozen.judge(frame.luma(), now_s)
         if self._standing.shown(now_s, time.time_ns(), frozen=frozen):
             log.info("camera is live", camera=self._camera)
-        self.gauge.seen += 1
-        self._last_frame_ns = frame.at_ns
+        if not frame.kept:
+            self.gauge.seen += 1
+            self._last_frame_ns = frame.at_ns
         self._known = (frame.at_ns, now_s)
         if not frame.sampled:
             return Shown.NOTHING
@@ -91,9 +92,27 @@ class Sight:
         self.gauge.sampled += 1
         return Shown.SAMPLE
 
+    def pass_by(self, unseen: Unseen) -> None:
+        """Take in a frame of an idle camera."""
+        now_s = time.monotonic()
+        if unseen.sampled:
+            self._known = (unseen.at_ns, now_s)
+            self._sampled_s = now_s
+            self.gauge.sampled += 1
+            return
+        self._standing.shown(now_s, time.time_ns(), frozen=self._standing.frozen)
+        self.gauge.seen += 1
+        self._last_frame_ns = unseen.at_ns
+
+    @property
+    def showing(self) -> bool:
+        """Whether it is connected and has shown something; what, may be long ago."""
+        return not self._fresh
+
     def fail(self, reason: StateReason | None, detail: str) -> None:
         """The connection is given up, or could not be made."""
         self.picture.drop()
+        self._fresh = True
         self._standing.failed(reason, detail, time.time_ns())
 
     def present_ns(self) -> int:

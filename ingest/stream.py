@@ -3,7 +3,7 @@
 import errno
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,11 +12,13 @@ import av
 import av.error
 
 from ingest.containers import LIVE, allowing
-from ingest.decoding import LIMITS, Decoding, why
-from ingest.frame import Frame
+from ingest.decoding import LIMITS, Decoding, Packet, why
+from ingest.frame import Frame, Unseen
+from ingest.gate import Gate
+from ingest.idling import Idling, Quiet
 from ingest.rtsp import PORTS, RefusalError, checked, complaint
 from ingest.source import SourceError, sentence
-from ingest.timing import OwnClock, StreamTiming
+from ingest.timing import OwnClock, StreamTiming, Timed
 from ingest.web import Web
 from ingest.web_body import WebError
 from storage.database.records import Transport, shown_address
@@ -84,8 +86,31 @@ class Stream:
         """By which it is sent; None before it is connected."""
         return None if self._decoding is None else self._decoding.codec
 
+    @property
+    def came_ns(self) -> int | None:
+        """When the latest packet would have come without lag, on the monotonic clock; None where that can't be told."""
+        return None if self._decoding is None else self._decoding.came_ns
+
     def frames(self, pulse: Pulse) -> Iterator[Frame]:
         """See `Source`."""
+        with closing(self.moments(pulse)) as moments:
+            for moment in moments:
+                if isinstance(moment, Frame):
+                    yield moment
+
+    def moments(
+        self, pulse: Pulse, idling: Idling[Packet] | None = None, quiet: Callable[[], Quiet | None] = lambda: None
+    ) -> Generator[Frame | Unseen]:
+        """Frames in order, and those that need not be seen: see `ingest.idling`.
+
+        Args:
+            pulse: asks to stop.
+            idling: decides what is decoded; None, and over HTTP: everything.
+            quiet: what the camera's sub-stream says now.
+
+        Raises:
+            SourceError: see `Source`.
+        """
         if pulse.stopping:
             return
         with ExitStack() as leaving:
@@ -95,18 +120,14 @@ class Stream:
             self._decoding = decoding = Decoding(container, shown_address(self._url), live=web is None)
             timed = container.format.name not in UNTIMED
             timing = StreamTiming(self._fps, decoding.rate, timed=timed, paced=web is not None)
-            left_out_ns = 0
-            own = OwnClock(time.time_ns(), time.monotonic_ns())
+            place = _Placing(self, timing, decoding, self._fps)
+            if idling is not None and web is None:
+                yield from Gate(decoding, idling, quiet, place.next).moments(pulse, _reader(web), READ_S)
+                return
             for index, one in enumerate(decoding.frames(pulse, _reader(web), READ_S)):
-                arrived_ns = own.at(time.time_ns(), time.monotonic_ns())
-                placed = timing.next(one.pts_ns, arrived_ns, one.captured_ns)
+                placed = place.next(one.pts_ns, one.captured_ns)
                 if placed.early_ns > 0 and pulse.wait(placed.early_ns / NS_PER_S):
                     return
-                self.clock = timing.clock
-                if decoding.left_out_ns > left_out_ns:
-                    # This frame is the sample that ends the gap.
-                    self.late += max(0, round((decoding.left_out_ns - left_out_ns) * self._fps / NS_PER_S) - 1)
-                    left_out_ns = decoding.left_out_ns
                 yield Frame.of(one.frame, placed.at_ns, index, sampled=placed.sampled)
 
     def _rtsp(self) -> av.container.InputContainer:
@@ -187,6 +208,26 @@ class Stream:
         return SourceError(
             reason, sentence(shown, reason) if what_next is None else f"what answers at {shown} {what_next}"
         )
+
+
+class _Placing:
+    """Places a connection's frames in time, and keeps what the stream says of its clock up to date."""
+
+    def __init__(self, stream: Stream, timing: StreamTiming, decoding: Decoding, fps: float) -> None:
+        self._stream, self._timing, self._decoding, self._fps = stream, timing, decoding, fps
+        self._own = OwnClock(time.time_ns(), time.monotonic_ns())
+        self._left_out_ns = 0
+
+    def next(self, pts_ns: int | None, captured_ns: int | None) -> Timed:
+        arrived_ns = self._own.at(time.time_ns(), time.monotonic_ns())
+        placed = self._timing.next(pts_ns, arrived_ns, captured_ns)
+        self._stream.clock = self._timing.clock
+        left_out_ns = self._decoding.left_out_ns
+        if left_out_ns > self._left_out_ns:
+            # This frame is the sample that ends the gap.
+            self._stream.late += max(0, round((left_out_ns - self._left_out_ns) * self._fps / NS_PER_S) - 1)
+            self._left_out_ns = left_out_ns
+        return placed
 
 
 def _reader(web: Web | None) -> Callable[[], StateReason | None]:

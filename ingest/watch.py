@@ -12,14 +12,16 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from ingest.attention import Attention
 from ingest.emit import Emitter
 from ingest.frame import Frame
 from ingest.gauge import Tally
 from ingest.knock import Door, rest
 from ingest.options import Options
 from ingest.patience import Patience
+from ingest.picture import Small
 from ingest.rules import rules_of, same_connection
-from ingest.sight import Shown, Sight
+from ingest.sight import Sight
 from ingest.sources import Source, SourceError, open_source
 from ingest.viewing import ViewKeeper
 from storage.bus import Bus
@@ -28,8 +30,15 @@ from storage.database.records import Camera
 from storage.database.sites import Sites
 from storage.errors import MaskwatchError
 from storage.frame_access import Frames
+from storage.messages import NS_PER_S
 from storage.pulse import Pulse
 from storage.status import CameraStatus, StateReason
+
+ALIKE: Final = 0.05
+"""A sub-stream whose sides are in another proportion, by more than that, may show another part of the view."""
+
+APART_NS: Final = 2 * NS_PER_S
+"""One whose clock is further off can't be put beside the main stream."""
 
 NEEDS_LOG: Final = "an error that nobody foresaw; it is tried again, and the log of the ingest process has more"
 
@@ -77,6 +86,7 @@ class Watch:
         self._anew = self._silent = False
         self._sight = Sight(camera, surroundings.options.frozen_s, tally)
         self._viewing = surroundings.keeper.of(camera)
+        self._attention = Attention(self._sight, self._viewing, surroundings.options)
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.id}", daemon=True)
         self._thread.start()
 
@@ -87,8 +97,8 @@ class Watch:
 
     @property
     def alive(self) -> bool:
-        """Whether its thread has not ended yet."""
-        return self._thread.is_alive()
+        """Whether its threads have not ended yet."""
+        return self._thread.is_alive() or self._attention.sub.alive
 
     @property
     def begun(self) -> bool:
@@ -97,8 +107,8 @@ class Watch:
 
     @property
     def asked_s(self) -> float:
-        """When its thread last showed a sign of life; later while it rests, and while the database keeps it waiting."""
-        return self._pulse.asked_s if self.begun else time.monotonic()
+        """When its threads last showed a sign of life; later while they rest, and while the database keeps them waiting."""
+        return min(self._pulse.asked_s, self._attention.sub.asked_s) if self.begun else time.monotonic()
 
     @property
     def seen(self) -> int:
@@ -109,6 +119,19 @@ class Watch:
         """The latest picture, to be kept as long as one likes; None while there is none."""
         return self._sight.picture.copy()
 
+    def small(self, width: int) -> Small | None:
+        """The latest picture, reduced to at most so many pixels across; None while there is none.
+
+        The sub-stream's, where that shows the same view at the same time: it comes also while the camera idles.
+        """
+        found, size = self._attention.sub.small(width), self._sight.picture.size
+        if found is not None and size is not None:
+            height, across = found.rgb.shape[:2]
+            alike = abs(across * size[1] / (height * size[0]) - 1.0) <= ALIKE
+            if alike and abs(found.at_ns - self._sight.present_ns()) <= APART_NS:
+                return found
+        return self._sight.picture.small(width)
+
     def people(self) -> NDArray[np.bool_] | None:
         """Where in it there may be people, a (rows, columns) grid; None: everywhere."""
         return None if self._emitter is None else self._emitter.people()
@@ -116,11 +139,12 @@ class Watch:
     def stop(self) -> None:
         """Ask it to end."""
         self._pulse.stop()
+        self._attention.sub.stop()
 
     def abandon(self) -> None:
         """Ask it to end without a word: another process goes on from its epoch."""
         self._silent = True
-        self._pulse.stop()
+        self.stop()
 
     def join(self, limit_s: float) -> None:
         """Wait for its thread; then its epoch ends, whether that has ended or not, without being waited for here.
@@ -164,11 +188,15 @@ class Watch:
     def tick(self) -> CameraStatus:
         """To be called about twice a second: says that the camera is away while it is, and how it fares."""
         emitter = self._emitter
+        if emitter is not None and not self.ended:
+            self._attention.follow(self.camera, self._begun_ns)
         silent_ns = self._sight.silent_until_ns(1.5 / self.camera.analyze_fps)
         if emitter is not None and silent_ns is not None:
             emitter.silence(silent_ns)
         status = self._sight.status(0 if emitter is None else emitter.shed)
-        return msgspec.structs.replace(status, warnings=self._viewing.warnings())
+        return msgspec.structs.replace(
+            status, warnings=self._viewing.warnings() + self._attention.warnings(self.camera)
+        )
 
     def _run(self) -> None:
         try:
@@ -245,31 +273,19 @@ class Watch:
             source = self._opened()
             self._sight.connect(source, steady=urlsplit(self.camera.url).scheme != FILE_SCHEME)
             late = 0
-            with closing(source.frames(self._pulse)) as frames:  # type: ignore[type-var]
-                for frame in frames:
+            with closing(self._attention.moments(source, self.camera.analyze_fps, self._pulse)) as moments:
+                for moment in moments:
                     if source.late > late:
-                        emitter.lose(source.late - late, frame.at_ns)
+                        emitter.lose(source.late - late, moment.at_ns)
                         late = source.late
-                    with self._sight.picture.of(frame):
-                        if not self._taken(emitter, frame):
-                            break
+                    if not self._attention.take(emitter, moment):
+                        break
         except SourceError as error:
             log.warning("camera is away", camera=self.camera.id, reason=error.reason, error=str(error))
             return error.reason, str(error)
         except Exception as error:  # whatever a library raises over a picture must not end the watch
             log.exception("camera failed", camera=self.camera.id, error=type(error).__name__)
         return None, f"the camera at {self.camera.shown_url} met {NEEDS_LOG}"
-
-    def _taken(self, emitter: Emitter, frame: Frame) -> bool:
-        """Take in a frame; False when asked to stop."""
-        shown = self._sight.take(frame)
-        if shown is Shown.SAMPLE:
-            self._viewing.show(frame.luma(), frame.at_ns, time.monotonic())
-            return emitter.take(frame)
-        if shown is Shown.PAST and self._sight.silence_due(time.monotonic()):
-            # Nobody is seen in a picture of the past.
-            emitter.silence(frame.at_ns)
-        return True
 
     def _opened(self) -> Source:
         camera, options = self.camera, self._use.options

@@ -13,6 +13,7 @@ from ingest.frame import Frame
 from ingest.gauge import Tally
 from ingest.hanging import Hanging
 from ingest.options import Options
+from ingest.picture import Small
 from ingest.registry import Registry
 from ingest.viewing import ViewKeeper
 from ingest.watch import Surroundings, Watch
@@ -100,7 +101,7 @@ def run_cameras(
 
 
 class House:
-    """All watches of this process. Its methods are for the main thread, `watched` and `still` are for any."""
+    """All watches of this process. Its methods are for the main thread, those that say what is seen are for any."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         """Begin without any.
@@ -139,6 +140,11 @@ class House:
         """The latest picture of one of them; None while there is none."""
         watch = self._watches.get(camera)
         return None if watch is None else watch.still()
+
+    def small(self, camera: str, width: int) -> Small | None:
+        """Likewise, reduced to at most so many pixels across."""
+        watch = self._watches.get(camera)
+        return None if watch is None else watch.small(width)
 
     def people(self, camera: str) -> NDArray[np.bool_] | None:
         """Where in it there may be people, a (rows, columns) grid; None: everywhere."""

@@ -7,8 +7,8 @@ answers a kind of question says so; where nobody does, the asker hears of it at 
 
 import secrets
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,32 @@ LATE_S: Final = 5.0
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 """Of a question or an answer."""
+
+EXPLAIN: Final = "explain"
+ANALYZE: Final = "analyze"
+"""Kinds of question about pictures; see `storage.looking`."""
+
+
+class Terms(NamedTuple):
+    """What holds for a kind of question.
+
+    Attributes:
+        role: of the processes that answer it.
+        most_bytes: of a question or an answer.
+        most_waiting: questions; see `MOST_WAITING`.
+    """
+
+    role: str = "ingest"
+    most_bytes: int = MOST_BYTES
+    most_waiting: int = MOST_WAITING
+
+
+_TERMS: Final[Mapping[str, Terms]] = {
+    EXPLAIN: Terms("classify", most_waiting=8),
+    # As many as take no more of Redis than a few seconds of pictures from cameras.
+    ANALYZE: Terms("classify", most_bytes=24 * 1024 * 1024, most_waiting=4),
+}
+_ORDINARY: Final = Terms()
 
 # All at one moment: a list that was looked at may be full when it is written.
 _ASK: Final = """
@@ -89,17 +115,23 @@ class Asking:
 
         Raises:
             NoAnswerError: nobody answers such questions, too many wait, who took it stops, or there was no answer in time.
+            ValueError: the question is larger than is allowed for its kind.
         """
+        terms = _TERMS.get(kind, _ORDINARY)
+        if len(body) > terms.most_bytes:
+            raise ValueError(f"a question has at most {terms.most_bytes} bytes, not {len(body)}")
         name = secrets.token_hex(12)
         queue, question, answer = self._queue(kind), self._keys.of("question", name), self._keys.of("answer", name)
         until_s = time.monotonic() + limit_s
         keys = [queue, question, self._present(kind)]
-        said = self._ask(keys, [name, body, max(1, round(limit_s * 1000)), MOST_WAITING])
+        most_waiting = min(MOST_WAITING, terms.most_waiting)
+        said = self._ask(keys, [name, body, max(1, round(limit_s * 1000)), most_waiting])
         if said != b"asked":
             raise NoAnswerError(
-                "no ingest process answers: see that the system runs (`maskwatch up`, or `maskwatch serve ingest`)"
+                f"no {terms.role} process answers: see that the system runs "
+                f"(`maskwatch up`, or `maskwatch serve {terms.role}`)"
                 if said == b"nobody"
-                else f"{MOST_WAITING} questions wait already: try again in a moment"
+                else f"{most_waiting} questions wait already: try again in a moment"
             )
         try:
             while (left_s := until_s - time.monotonic()) > 0:
@@ -107,7 +139,7 @@ class Asking:
                 if found is not None:
                     answered = bytes(found[1])
                     if not answered:
-                        raise NoAnswerError("the ingest process is stopping: try again in a moment")
+                        raise NoAnswerError(f"the {terms.role} process is stopping: try again in a moment")
                     return answered
         finally:
             # Answered or given up: nobody is to take it any more.
@@ -151,13 +183,15 @@ class Asking:
 
         Args:
             request: the question.
-            body: at most `MOST_BYTES`; empty: there will be no answer, because this process stops.
+            body: of at most as many bytes as its kind may have; empty: there will be no answer, because this process
+                stops.
 
         Raises:
             ValueError: it is larger.
         """
-        if len(body) > MOST_BYTES:
-            raise ValueError(f"an answer has at most {MOST_BYTES} bytes, not {len(body)}")
+        most_bytes = _TERMS.get(request.kind, _ORDINARY).most_bytes
+        if len(body) > most_bytes:
+            raise ValueError(f"an answer has at most {most_bytes} bytes, not {len(body)}")
         answer = self._keys.of("answer", request.id)
         life_ms = round((request.left_s + LATE_S) * 1000)
         self._link.together([("RPUSH", answer, body), ("PEXPIRE", answer, life_ms)])

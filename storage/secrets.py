@@ -3,6 +3,7 @@
 Fernet (AES-128-CBC with HMAC-SHA-256, `cryptography`). Several keys make a rotation: the first encrypts, all decrypt.
 """
 
+import base64
 import os
 import re
 import tempfile
@@ -92,6 +93,32 @@ class Secrets:
             return True
         return False
 
+    def derived(self, purpose: str, *, make: bool = True) -> tuple[bytes, ...]:
+        """Keys for another purpose, the newest first: who knows one of them knows nothing of the others.
+
+        Args:
+            purpose: a word that is used for nothing else.
+            make: see `seal`.
+
+        Raises:
+            SetupError: there is no key, or it is none.
+            StorageError: the key's file can't be made.
+        """
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        with self._lock:
+            texts = self._texts(make=make)
+        # What is no key is refused.
+        for text in texts:
+            _key(text, self._where())
+        return tuple(
+            HKDF(SHA256(), length=32, salt=None, info=f"maskwatch {purpose}".encode()).derive(
+                base64.urlsafe_b64decode(text)
+            )
+            for text in texts
+        )
+
     def _current(self, *, make: bool = False, again: bool = False) -> Sequence["Fernet"]:
         """The keys, the newest first; with `again` read anew."""
         with self._lock:
@@ -120,6 +147,27 @@ class Secrets:
         if self._given:
             return "MASKWATCH_SECRET_KEY"
         return str(self._file) if self._file is not None else "MASKWATCH_SECRET_KEY"
+
+
+def check_strength(keys: str) -> None:
+    """See that a key that is set is one that nobody guesses; the key is not repeated.
+
+    Args:
+        keys: as MASKWATCH_SECRET_KEY has them.
+
+    Raises:
+        SetupError: it is a placeholder, too short, or no random bytes.
+    """
+    for text in _split(keys):
+        try:
+            raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+        except ValueError:
+            raw = b""
+        # Of 32 random bytes, 28 or so differ; of words, digits and repetitions far fewer.
+        if len(raw) != 32 or len(set(raw)) < 20 or raw.isascii():
+            raise SetupError(
+                f"MASKWATCH_SECRET_KEY holds a placeholder or a weak key; whoever guesses it can log in as anybody: {_MAKE_ONE}"
+            )
 
 
 def _split(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,23 @@ LONGEST_SIDE_PX: Final = 1920
 JPEG_QUALITY: Final = 85
 
 
+class Picture(msgspec.Struct, frozen=True):
+    """A picture of an event's person, or of who may become one.
+
+    Attributes:
+        jpeg: the picture, pixelated but for the person.
+        box: the person's face in it, in its own pixels; None where nobody noted it.
+        at_ns: its capture time, likewise.
+    """
+
+    jpeg: bytes
+    box: Box | None = None
+    at_ns: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Picture({len(self.jpeg)} bytes, box={self.box}, at_ns={self.at_ns})"
+
+
 def pixelated(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """Pixelate a picture outside a face box plus `PERSON_MARGIN`.
 
@@ -36,8 +54,17 @@ def pixelated(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     Returns:
         A new picture of the same shape.
     """
+    return covered_but_for(rgb, box, block_side(*rgb.shape[:2]))
+
+
+def block_side(height: int, width: int) -> int:
+    """Side of the blocks, in pixels, that a picture of this size is pixelated with."""
+    return max(BLOCK_PX, min(height, width) // (6 * FACE_BLOCKS))
+
+
+def covered_but_for(rgb: NDArray[np.uint8], box: Box, block: int) -> NDArray[np.uint8]:
+    """A copy of a picture, or of a part of one, in blocks of this side but for a face box plus `PERSON_MARGIN`."""
     height, width = rgb.shape[:2]
-    block = max(BLOCK_PX, min(height, width) // (6 * FACE_BLOCKS))
     small = cv2.resize(rgb, (max(1, width // block), max(1, height // block)), interpolation=cv2.INTER_AREA)
     covered = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
     x, y, box_width, box_height = box
@@ -54,12 +81,28 @@ def encode_snapshot(rgb: NDArray[np.uint8], box: Box) -> bytes:
     The same picture and box give the same bytes.
     """
     picture = pixelated(rgb, box)
-    longest = max(picture.shape[:2])
-    if longest > LONGEST_SIDE_PX:
-        scale = LONGEST_SIDE_PX / longest
+    scale = _scale(*picture.shape[:2])
+    if scale < 1.0:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return encode_jpeg(picture)
+
+
+def encode_jpeg(rgb: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
+    """A (height, width, 3) uint8 picture as JPEG bytes."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
+
+
+def take_picture(rgb: NDArray[np.uint8], box: Box, at_ns: int) -> Picture:
+    """The snapshot of the person at `box`, see `encode_snapshot`, with where they are in it and when it was."""
+    height, width = rgb.shape[:2]
+    scale = _scale(height, width)
+    x, y, box_width, box_height = (round(part * scale) for part in box)
+    return Picture(encode_snapshot(rgb, box), (x, y, max(1, box_width), max(1, box_height)), at_ns)
+
+
+def _scale(height: int, width: int) -> float:
+    return min(1.0, LONGEST_SIDE_PX / max(height, width))
 
 
 class SnapshotFolder:

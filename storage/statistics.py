@@ -45,6 +45,33 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def difference_interval(now: tuple[int, int], before: tuple[int, int]) -> tuple[float, float]:
+    """95 % score interval of the difference of two independent proportions, `now` minus `before`.
+
+    Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17, 1998,
+    method 10: from the Wilson intervals of both.
+
+    Args:
+        now: successes, and trials: 1 or more.
+        before: likewise.
+
+    Returns:
+        Lower and upper limit in [-1, 1].
+
+    >>> [round(limit, 4) for limit in difference_interval((56, 70), (48, 80))]
+    [0.0524, 0.3339]
+    """
+    (one, one_of), (other, other_of) = now, before
+    share, other_share = one / one_of, other / other_of
+    low, high = wilson_interval(one, one_of)
+    other_low, other_high = wilson_interval(other, other_of)
+    difference = share - other_share
+    return (
+        difference - math.hypot(share - low, other_high - other_share),
+        difference + math.hypot(high - share, other_share - other_low),
+    )
+
+
 def count(labels: Iterable[Label]) -> Statistics:
     """Count tracks by label; rate and interval have four decimals."""
     every = list(labels)

@@ -18,22 +18,29 @@ import httpx
 import pytest
 
 from api.app import ApiContext
+from api.login_setup import LoginSetup
 from infra.web import serve_api
 from storage.bus import Bus
+from storage.database.batch import Kept
 from storage.database.engine import migrate, open_engine, sqlite_url
 from storage.database.ledger import Batch, Ledger
 from storage.database.reports import Reports
 from storage.database.sites import Sites
 from storage.messages import NS_PER_S, Event, Track
 from storage.networks import Networks
+from storage.passwords import Passwords
 from storage.pulse import Heartbeat, Pulse
 from storage.status import CameraStatus
+from storage.telling import Telling
 from storage.words import Label, UnknownReason
 
 START_NS = 1_782_900_000 * NS_PER_S + 123_456_789
 """2026-07-01T10:00:00.123Z."""
 
 LIMIT_S = 10.0
+
+CHEAP = Passwords(memory_kib=8, rounds=1)
+"""Hashes that cost nothing."""
 
 
 @dataclass
@@ -88,8 +95,9 @@ class Api:
         if label in {Label.WITHOUT_MASK, Label.INCORRECT_MASK}:
             batch.events[camera, number] = Event(number, label, at_ns + NS_PER_S, end_ns, None, 0.9512, closed)
             if picture is not None:
-                batch.snapshots[camera, number] = (self.keep(picture), len(picture))
+                batch.snapshots[camera, number] = Kept(self.keep(picture), len(picture))
         self.ledger.commit(batch, time.time_ns())
+        Telling(self.context.bus).tell(batch.news)
         return number
 
     def keep(self, picture: bytes) -> str:
@@ -132,7 +140,7 @@ def migrated_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def _running(folder: Path, redis: str, migrated: Path) -> Iterator[Api]:
+def _running(folder: Path, redis: str, migrated: Path, login: LoginSetup | None = None) -> Iterator[Api]:
     shutil.copy(migrated, folder / "maskwatch.sqlite3")
     engine = open_engine(sqlite_url(folder / "maskwatch.sqlite3"))
     for name in ("media", "snapshots"):
@@ -147,6 +155,7 @@ def _running(folder: Path, redis: str, migrated: Path) -> Iterator[Api]:
         bus=bus,
         snapshots=folder / "snapshots",
         workers=("detect-0", "aggregate-0"),
+        login=login or LoginSetup(passwords=CHEAP),
     )
     address, _ = serve(context, pulse)
     try:

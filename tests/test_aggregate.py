@@ -26,6 +26,7 @@ from storage.frames import FrameStore, create_store
 from storage.messages import NS_PER_S, Begin, Changes, End, Look, Message, Result
 from storage.pulse import Pulse
 from storage.snapshots import SnapshotFolder
+from storage.telling import Telling
 from tests.test_fold import face
 from tests.test_ordering import footage
 
@@ -89,6 +90,9 @@ def test_facts_pictures_and_position_are_written_and_pixels_released(place: Plac
         pass
     assert [track.closed for track in place.facts().tracks.values()] == [True, True]
     assert place.bus.results_length(0) == 0
+    told = [(news.kind, news.id) for _, news in Telling(place.bus).after("0-0")]
+    events = {f"{CAMERA}-e{number}" for number in place.facts().events}
+    assert {event for kind, event in told if kind in {"event.opened", "event.ended"}} == events
     in_the_end(place)
 
 

@@ -15,10 +15,11 @@ from api.routes.statistics import as_csv
 from api.shapes.facts import Group, Row
 from api.times import iso, parse
 from storage.database.engine import writing
+from storage.database.event_pictures import EventPictures
 from storage.database.groups import GroupBy
-from storage.database.reports import Position, Reports
+from storage.database.reports import Position
 from storage.messages import NS_PER_S
-from storage.words import Label
+from storage.words import Label, UnknownReason
 from tests.api_server import START_NS, Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
@@ -51,6 +52,7 @@ EVENT_KEYS = [
     "confidence",
     "snapshot_url",
     "job_id",
+    "machine_type",
     "review",
 ]
 REVIEW_KEYS = ["verdict", "reason", "label", "note", "by", "at", "version"]
@@ -69,6 +71,7 @@ ROW_KEYS = [
     "events",
     "compliance_rate",
     "interval",
+    "unknown_reasons",
 ]
 
 
@@ -115,6 +118,7 @@ def test_tracks_and_events_have_their_shapes(api: Api) -> None:
         "confidence": 0.9512,
         "snapshot_url": f"/api/v1/events/{camera}-e1/snapshot",
         "job_id": None,
+        "machine_type": "without_mask",
         "review": {
             "verdict": "pending",
             "reason": None,
@@ -248,17 +252,17 @@ def test_a_snapshot_is_private_and_stays_a_picture(api: Api) -> None:
 def test_a_snapshot_replaced_while_it_is_asked_for_is_the_new_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     camera = api.camera(api.building())
     number = api.passage(camera, label=Label.WITHOUT_MASK, picture=JPEG, closed=False)
-    ask = Reports.event
+    ask = EventPictures.snapshot
 
-    def slowly(reports: Reports, event_id: str) -> Any:
-        event = ask(reports, event_id)
+    def slowly(pictures: EventPictures, event_id: str) -> Any:
+        found = ask(pictures, event_id)
         monkeypatch.undo()
         api.passage(camera, label=Label.WITHOUT_MASK, picture=JPEG + b" better", number=number)
         for name in api.ledger.obsolete():
             (api.context.snapshots / name).unlink()
-        return event
+        return found
 
-    monkeypatch.setattr(Reports, "event", slowly)
+    monkeypatch.setattr(EventPictures, "snapshot", slowly)
     assert api.client.get(f"/api/v1/events/{camera}-e1/snapshot").content == JPEG + b" better"
 
 
@@ -308,6 +312,7 @@ def test_statistics_have_their_shape(api: Api) -> None:
         "events": 2,
         "compliance_rate": 0.7778,
         "interval": [0.4526, 0.9368],
+        "unknown_reasons": dict.fromkeys(UnknownReason, 0) | {UnknownReason.BLURRED: 1},
     }
     assert (second["tracks"], second["compliance_rate"], second["interval"]) == (0, None, None)
 
@@ -370,6 +375,7 @@ def test_statistics_come_as_csv(api: Api, how: dict[str, Any]) -> None:
     [row] = csv.DictReader(io.StringIO(answer.text, newline=""))
     assert row["group_name"] == '\'=HYPERLINK("http://x")'
     assert (row["group_type"], row["group_id"], row["tracks"], row["with_mask"]) == ("building", "b1", "1", "1")
+    assert row["unknown_too_dark"] == "0"
     assert (row["from"], row["to"]) == ("2026-07-01T10:00:00.000Z", "2026-07-01T11:00:00.000Z")
     assert (row["compliance_rate"], row["interval_low"], row["interval_high"]) == ("1.0", "0.2065", "1.0")
 
@@ -377,10 +383,9 @@ def test_statistics_come_as_csv(api: Api, how: dict[str, Any]) -> None:
 @given(name=st.text(max_size=20))
 def test_no_cell_is_a_formula_and_every_name_comes_back(name: str) -> None:
     group = Group(type=GroupBy.ZONE, id="z1", name=name)
-    numbers = dict.fromkeys([key for key in ROW_KEYS if key not in {"group", "from", "to"}], 0)
-    row = Row.model_validate(
-        {"group": group, "from": "x", "to": "y", **numbers, "compliance_rate": None, "interval": None}
-    )
+    numbers = dict.fromkeys([key for key in ROW_KEYS if key not in {"group", "from", "to", "unknown_reasons"}], 0)
+    nothing = {"compliance_rate": None, "interval": None, "unknown_reasons": dict.fromkeys(UnknownReason, 0)}
+    row = Row.model_validate({"group": group, "from": "x", "to": "y", **numbers, **nothing})
     _, cells = list(csv.reader(io.StringIO(as_csv([row]), newline="")))
     assert cells[2].removeprefix("'") == name.removeprefix("'")
     assert not cells[2].lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n"))

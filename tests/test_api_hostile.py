@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from api.openapi import text as document_text
 from storage.database.engine import writing
+from storage.words import Label
 from tests.api_server import Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
 
 PASSWORD = "geheim-47"  # noqa: S105
@@ -70,7 +71,7 @@ def test_a_body_that_is_too_large_is_refused(still: Api, size: int, chunked: boo
 
 
 def test_a_body_that_never_comes_does_not_hold_the_server(still: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.guards.BODY_LIMIT_S", 0.2)
+    monkeypatch.setattr("api.request_body.BODY_LIMIT_S", 0.2)
     with socket.create_connection((still.client.base_url.host, still.client.base_url.port or 0), timeout=5) as link:
         head = "POST /api/v1/buildings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
         link.sendall(head.encode())
@@ -228,3 +229,143 @@ def test_who_asks_for_the_head_alone_gets_it(still: Api) -> None:
         answer = still.client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")
         assert int(answer.headers["content-length"]) > 0
+
+
+def test_a_cursor_leads_on_in_its_own_list_alone(api: Api) -> None:
+    building = api.building()
+    camera = api.camera(building)
+    other = api.camera(building, "Gate")
+    for _ in range(3):
+        api.passage(camera, label=Label.WITHOUT_MASK)
+    first = api.get("/tracks", limit=1, camera=camera)
+    after = first["next_cursor"]
+    # The size of a page may change; what is on it may not.
+    assert len(api.get("/tracks", limit=2, camera=camera, cursor=after)["items"]) == 2
+    for path, query in (
+        ("/tracks", {"camera": other}),
+        ("/tracks", {}),
+        ("/tracks", {"camera": camera, "label": "without_mask"}),
+        ("/events", {"camera": camera}),
+        ("/cameras", {}),
+    ):
+        answer = api.client.get(f"/api/v1{path}", params=query | {"cursor": after})
+        assert "another list" in problem(answer, 422, "invalid-request")["detail"], (path, query)
+
+
+HOSTILE_NAMES = (
+    "Door\r\nSet-Cookie: session=1",
+    "Door\nX-Accel-Redirect: /etc/passwd",
+    "Door\x00",
+    "Door\u2028next",
+    "Door\x1b[2J",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_names_hold_no_second_line(api: Api, name: str) -> None:
+    building = api.building()
+    for path, body in (
+        ("/buildings", {"name": name, "timezone": "UTC"}),
+        (f"/buildings/{building}/zones", {"name": name}),
+        ("/cameras?check=false", {"name": name, "building_id": building, "url": "rtsp://10.0.0.5/1"}),
+        ("/credentials", {"name": name, "user": "u", "password": PASSWORD}),
+    ):
+        answer = api.client.post(f"/api/v1{path}", json=body)
+        problem(answer, 422, "invalid-request")
+        assert not {"set-cookie", "x-accel-redirect"} & set(answer.headers)
+
+
+def test_html_is_text(api: Api) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    building = api.building(name)
+    camera = api.camera(building, f"{name} too")
+    api.passage(camera)
+    for path in ("/buildings", "/cameras", "/overview", "/statistics/compliance?group_by=building"):
+        answer = api.client.get(f"/api/v1{path}")
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    report = api.client.get(f"/api/v1/reports/weekly?building={building}&week=2026-W27")
+    assert "<img src=x" not in report.text
+    assert "&lt;img src=x" in report.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"name": ' + b"9" * 500_000 + b"}",
+        b'{"name": "' + b"x" * 900_000 + b'", "timezone": "UTC"}',
+        b'{"name": "a", "name": {}, "timezone": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"name": "\\ud800", "timezone": "UTC"}',
+        b'{"name": 1e999, "timezone": NaN}',
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_large_and_deep_bodies_are_refused_at_once(api: Api, body: bytes) -> None:
+    for path in ("/buildings", "/cameras", "/cameras/import"):
+        answer = api.client.post(f"/api/v1{path}", content=body, headers={"content-type": "application/json"})
+        assert 400 <= answer.status_code < 500, answer.text[:200]
+        assert answer.json()["type"].startswith("/problems/")
+        # What was sent is not thrown back.
+        assert len(answer.content) < 20_000
+    assert api.get("/buildings")["items"] == []
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "PURGE", "GET\t", "x" * 100])
+def test_methods_that_nobody_knows_do_nothing(still: Api, method: str) -> None:
+    with socket.create_connection(("127.0.0.1", still.client.base_url.port or 0), timeout=5) as connection:
+        connection.sendall(
+            f"{method} /api/v1/buildings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert answer.split(b" ")[1] in {b"400", b"404", b"405", b"501"}, answer[:200]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../api/app.py",
+        "/console/../../pyproject.toml",
+        "/console/%2e%2e/%2e%2e/pyproject.toml",
+        "/console/..%2f..%2fpyproject.toml",
+        "/console//etc/passwd",
+        "/api/v1/events/..%2f..%2fetc%2fpasswd/snapshot",
+        "/api/v1/cameras/%2e%2e/still",
+        "/api/v1/credentials/../../../etc/passwd",
+    ],
+)
+def test_no_path_leads_out(still: Api, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", still.client.base_url.port or 0), timeout=5) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert int(answer.split(b" ")[1]) in {400, 404}, answer[:300]
+    assert b"root:" not in answer
+    assert b"[project]" not in answer
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Idempotency-Key", "a\x7f"),
+        ("If-Match", '"1", "2"'),
+        ("If-Match", "x" * 5000),
+        ("If-None-Match", '"' * 5000),
+        ("Authorization", "Bearer " + "x" * 5000),
+        ("Authorization", "Basic YWRtaW46YWRtaW4="),
+        ("Cookie", "; ".join(f"a{number}=b" for number in range(500))),
+        ("Range", "bytes=0-1"),
+        ("Content-Type", "application/json; charset=utf-7"),
+    ],
+)
+def test_headers_are_read_with_care(still: Api, name: str, value: str) -> None:
+    for method in ("GET", "PATCH", "POST"):
+        path = "/api/v1/buildings/b9" if method == "PATCH" else "/api/v1/buildings"
+        answer = still.client.request(method, path, headers={name: value}, json=None if method == "GET" else {})
+        assert answer.status_code < 500, (method, answer.text)

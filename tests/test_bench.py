@@ -112,7 +112,9 @@ def test_the_machine_is_described_without_naming_it() -> None:
     ("arguments", "said"),
     [
         (["speed"], "no benchmark is called 'speed': choose one of kernels, pipeline, classifier"),
-        (["api"], "not there yet"),
+        (["api", "--tracks", "3"], "this benchmark takes 1000 to"),
+        (["api", "--footage", "clip.mp4"], "measures no footage"),
+        (["kernels", "--sqlite"], "are for `bench api`"),
         (["kernels", "--seconds", "2"], "5 to 80 s"),
         (["pipeline", "--seconds", "10"], "20 to 80 s"),
         (["pipeline", "--keras", "model.keras"], "--keras is for `bench classifier`"),
@@ -247,3 +249,16 @@ def test_the_running_system_keeps_to_its_figures() -> None:
     slack = 1.0 if os.environ.get("MASKWATCH_PROOF") else 3.0
     assert figures["first_sample_s"] <= 5 * slack, seen
     assert all(value <= 3 * slack for name, value in figures.items() if name.endswith("_back_s")), seen
+
+
+@pytest.mark.slow
+def test_the_database_s_figures_stand_beside_a_key_read(bench: Any, tmp_path: Path) -> None:
+    arguments = ("api", "--tracks", "3000", "--sqlite", "--viewers", "3", "--seconds", "5", "--json")
+    status, out, err = bench(*arguments)
+    assert status == 0, err
+    results = {row["name"]: row for row in json.loads(out)["results"]}
+    assert {"primary_key_read_ms", "statistics_p95_ms", "events_p95_ms", "viewers_p95_ms"} <= set(results)
+    for name in ("statistics_p95_ms", "events_p95_ms"):
+        assert results[name]["limit"] == results["primary_key_read_ms"]["value"]
+    # What was made is gone.
+    assert not list(tmp_path.rglob("bench/api/database"))

@@ -139,7 +139,9 @@ def test_closed_streams_are_no_error_of_the_program(photos: list[Path]) -> None:
         assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_who_is_stopped_leaves_nothing_behind(
     number: signal.Signals, status: int, write_video: WriteVideo, astronaut: NDArray[np.uint8], tmp_path: Path
 ) -> None:

@@ -246,9 +246,12 @@ def test_sqlite_writes_ahead_waits_for_others_and_wipes_what_is_deleted(tmp_path
 
 
 def test_a_reader_sees_one_moment_and_no_writer_waits_for_it(database: Engine) -> None:
-    count, add = text("SELECT COUNT(*) FROM candidate"), text("INSERT INTO candidate VALUES ('c1', :number, '')")
+    count, add = (
+        text("SELECT COUNT(*) FROM candidate"),
+        text("INSERT INTO candidate (camera_id, number, jpeg) VALUES ('c1', :number, '')"),
+    )
     if database.dialect.name == "postgresql":
-        add = text("INSERT INTO candidate VALUES ('c1', :number, ''::bytea)")
+        add = text("INSERT INTO candidate (camera_id, number, jpeg) VALUES ('c1', :number, ''::bytea)")
     with reading(database) as reader:
         assert reader.execute(count).scalar_one() == 0
         with writing(database) as writer:

@@ -42,6 +42,7 @@ def test_people_are_found_once_with_their_labels_and_nothing_is_invented(
     )
 
 
+@pytest.mark.slow
 def test_with_a_broken_classifier_the_figure_falls(clip: tuple[Path, Truth], tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(SHIPPED_MODEL.read_bytes())

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, text, update
 
+from storage.database.batch import Kept
 from storage.database.changes import BuildingChanges, CameraChanges
 from storage.database.engine import migrate, open_engine, reading, sqlite_url, writing
 from storage.database.ledger import Batch, LeaseHeldError, LeaseLostError, Ledger, Restored
@@ -41,6 +42,7 @@ from storage.database.sites import Sites
 from storage.errors import StorageError
 from storage.hours import Hours
 from storage.messages import NS_PER_S, Event, Track
+from storage.snapshots import Picture
 from storage.words import Label, UnknownReason
 from tests.postgres import Postgres, database_fixture, postgres_fixture  # noqa: F401
 
@@ -107,7 +109,14 @@ def recount(engine: Engine, bucket_ns: int) -> dict[tuple[str, str, str, int], d
         tracks = connection.execute(select(TrackRow)).all()
         events = connection.execute(select(EventRow)).all()
     found: list[tuple[Any, tuple[str, ...]]] = [
-        (row, ("outside_hours",) if row.outside_hours else ("tracks", row.label) if row.counted else ("open_tracks",))
+        (
+            row,
+            ("outside_hours",)
+            if row.outside_hours
+            else ("tracks", row.label, *([row.unknown_reason] if row.unknown_reason else []))
+            if row.counted
+            else ("open_tracks",),
+        )
         for row in tracks
     ]
     for row, names in [*found, *((row, ("events",)) for row in events)]:
@@ -147,10 +156,13 @@ def test_a_new_partition_begins_at_the_beginning(database: Engine) -> None:
 
 
 def test_a_successor_finds_position_states_and_candidates(database: Engine, ledger: Ledger) -> None:
-    ledger.commit(Batch("5-0", states={"c1": b"one", "c2": b"two"}, candidates={("c1", 4): b"jpeg"}), NOW_NS)
+    ledger.commit(
+        Batch("5-0", states={"c1": b"one", "c2": b"two"}, candidates={("c1", 4): Picture(b"jpeg", (1, 2, 3, 4), 5)}),
+        NOW_NS,
+    )
     ledger.commit(Batch("7-0", states={"c2": b"", "c1": b"new"}), NOW_NS)
     assert Ledger(database, 0, "aggregate-0").acquire("bus-1", NOW_NS) == Restored(
-        2, "7-0", {"c1": b"new"}, {("c1", 4): b"jpeg"}
+        2, "7-0", {"c1": b"new"}, {("c1", 4): Picture(b"jpeg", (1, 2, 3, 4), 5)}
     )
 
 
@@ -224,10 +236,10 @@ def test_a_successor_waits_for_a_commit_that_is_under_way(database: Engine, ledg
 def test_partitions_have_nothing_to_do_with_each_other(database: Engine, ledger: Ledger) -> None:
     other = Ledger(database, 1, "aggregate-1")
     assert other.acquire("bus-1", NOW_NS).states == {}
-    ledger.commit(Batch("1-0", states={"c1": b"one"}, candidates={("c1", 1): b"x"}), NOW_NS)
-    other.commit(Batch("7-0", states={"c2": b"two"}, candidates={("c2", 1): b"y"}), NOW_NS)
+    ledger.commit(Batch("1-0", states={"c1": b"one"}, candidates={("c1", 1): Picture(b"x")}), NOW_NS)
+    other.commit(Batch("7-0", states={"c2": b"two"}, candidates={("c2", 1): Picture(b"y")}), NOW_NS)
     assert Ledger(database, 1, "aggregate-1").acquire("bus-1", NOW_NS) == Restored(
-        2, "7-0", {"c2": b"two"}, {("c2", 1): b"y"}
+        2, "7-0", {"c2": b"two"}, {("c2", 1): Picture(b"y")}
     )
 
 
@@ -324,14 +336,14 @@ def test_passages_outside_the_hours_are_counted_beside_the_others(
 
 def test_outside_the_hours_no_picture_stays(database: Engine, site: Sites, ledger: Ledger) -> None:
     site.change_camera("c1", CameraChanges(policy=Policy(hours=(Hours(("wed",), "00:00", "24:00"),))))
-    ledger.commit(Batch("1-0", candidates={("c1", 1): b"early", ("c2", 1): b"other"}), NOW_NS)
+    ledger.commit(Batch("1-0", candidates={("c1", 1): Picture(b"early"), ("c2", 1): Picture(b"other")}), NOW_NS)
     assert rows_of(database, CandidateRow.number) == [1, 1]
     ledger.commit(Batch("2-0", tracks={("c1", 1): track(1, counted=False)}), NOW_NS)
     assert rows_of(database, CandidateRow.camera_id) == ["c2"]
-    ledger.commit(Batch("3-0", candidates={("c1", 1): b"late"}), NOW_NS)
+    ledger.commit(Batch("3-0", candidates={("c1", 1): Picture(b"late")}), NOW_NS)
     assert rows_of(database, CandidateRow.camera_id) == ["c2"]
     ledger.announce({"a.jpg": "c1"}, NOW_NS)
-    ledger.commit(Batch("4-0", events={("c1", 1): breach(1)}, snapshots={("c1", 1): ("a.jpg", 9)}), NOW_NS)
+    ledger.commit(Batch("4-0", events={("c1", 1): breach(1)}, snapshots={("c1", 1): Kept("a.jpg", 9)}), NOW_NS)
     assert rows_of(database, EventRow.id) == []
     assert ledger.obsolete() == ["a.jpg"]
     ledger.forget(["a.jpg"])
@@ -365,8 +377,8 @@ def test_the_same_batch_again_changes_nothing(database: Engine, ledger: Ledger) 
         tracks={("c1", 1): track(), ("c2", 1): track(counted=False)},
         events={("c1", 1): breach()},
         paths=[("c1", 1, 0, b"path")],
-        candidates={("c2", 1): b"jpeg", ("c2", 2): None},
-        snapshots={("c1", 1): ("a.jpg", 100)},
+        candidates={("c2", 1): Picture(b"jpeg"), ("c2", 2): None},
+        snapshots={("c1", 1): Kept("a.jpg", 100)},
     )
     ledger.commit(batch, NOW_NS)
     before = everything(database)
@@ -385,14 +397,14 @@ def test_lost_samples_add_up(database: Engine, ledger: Ledger) -> None:
 
 def test_footage_that_is_run_anew_begins_with_nothing(database: Engine, ledger: Ledger) -> None:
     other = Batch("1-0", tracks={("c2", 1): track()}, events={("c2", 1): breach()}, states={"c2": b"two"})
-    other.paths, other.snapshots = [("c2", 1, 0, b"x")], {("c2", 1): ("shared.jpg", 1)}
+    other.paths, other.snapshots = [("c2", 1, 0, b"x")], {("c2", 1): Kept("shared.jpg", 1)}
     ledger.commit(other, NOW_NS)
     before = everything(database)
-    old = Batch("2-0", states={"c1": b"one"}, lost={"c1": 3}, candidates={("c1", 8): b"jpeg"})
+    old = Batch("2-0", states={"c1": b"one"}, lost={"c1": 3}, candidates={("c1", 8): Picture(b"jpeg")})
     old.tracks = {("c1", number): track(number, counted=number < 3) for number in (1, 2, 3)}
     old.events = {("c1", 1): breach(1), ("c1", 2): breach(2)}
     old.paths = [("c1", 1, 0, b"x"), ("c1", 1, 1, b"y")]
-    old.snapshots = {("c1", 1): ("own.jpg", 1), ("c1", 2): ("shared.jpg", 1)}
+    old.snapshots = {("c1", 1): Kept("own.jpg", 1), ("c1", 2): Kept("shared.jpg", 1)}
     ledger.commit(old, NOW_NS)
     ledger.commit(Batch("3-0", resets={"c1"}), NOW_NS)
     assert ledger.obsolete() == ["own.jpg"]
@@ -411,13 +423,13 @@ def test_footage_that_is_run_anew_begins_with_nothing(database: Engine, ledger: 
 
 def with_picture(name: str, number: int = 1, camera: str = "c1") -> Batch:
     key = (camera, number)
-    return Batch("1-0", tracks={key: track(number)}, events={key: breach(number)}, snapshots={key: (name, 100)})
+    return Batch("1-0", tracks={key: track(number)}, events={key: breach(number)}, snapshots={key: Kept(name, 100)})
 
 
 def test_a_better_picture_makes_the_old_one_obsolete(database: Engine, ledger: Ledger) -> None:
     ledger.commit(with_picture("a.jpg"), NOW_NS)
     assert ledger.obsolete() == []
-    ledger.commit(Batch("2-0", snapshots={("c1", 1): ("b.jpg", 200)}), NOW_NS)
+    ledger.commit(Batch("2-0", snapshots={("c1", 1): Kept("b.jpg", 200)}), NOW_NS)
     assert ledger.obsolete() == ["a.jpg"]
     ledger.forget(["a.jpg", "b.jpg"])
     with reading(database) as connection:
@@ -444,7 +456,7 @@ def test_an_obsolete_picture_that_comes_back_stays(ledger: Ledger) -> None:
 
 
 def test_a_picture_without_an_event_is_one_too_many(ledger: Ledger) -> None:
-    ledger.commit(Batch("1-0", snapshots={("c1", 9): ("a.jpg", 1)}), NOW_NS)
+    ledger.commit(Batch("1-0", snapshots={("c1", 9): Kept("a.jpg", 1)}), NOW_NS)
     assert ledger.obsolete() == ["a.jpg"]
 
 
@@ -475,7 +487,7 @@ def batches(draw: st.DrawFn) -> Batch:
     for camera, event_ in draw(st.lists(st.tuples(CAMERAS, BREACHES), max_size=4)):
         batch.events[camera, event_.track] = event_
         if draw(st.booleans()):
-            batch.snapshots[camera, event_.track] = (draw(st.sampled_from(["a.jpg", "b.jpg", "c.jpg"])), 1)
+            batch.snapshots[camera, event_.track] = Kept(draw(st.sampled_from(["a.jpg", "b.jpg", "c.jpg"])), 1)
     return batch
 
 
@@ -513,6 +525,7 @@ def test_totals_always_equal_a_recount(
 COMMITS = """
 import sys, time
 from storage.database.engine import open_engine
+from storage.database.batch import Kept
 from storage.database.ledger import Ledger, Batch
 from storage.messages import Event, Track
 from storage.words import Label
@@ -531,7 +544,7 @@ while True:
         tracks={key: Track(number, number, number, 1, Label.WITH_MASK, 1.0, None, True, True)},
         events={key: Event(number, Label.WITHOUT_MASK, number, number, None, 1.0, True)},
         paths=[("c1", number, 0, bytes(5000))],
-        snapshots={key: (f"{number}.jpg", 1)},
+        snapshots={key: Kept(f"{number}.jpg", 1)},
         lost={"c1": 1},
     ), time.time_ns())
 """

@@ -1,19 +1,16 @@
-"""The label policy says the same everywhere that it is shown: documentation, page and model card."""
+"""The label policy says the same everywhere that it is shown: documentation, console (see `test_console`) and model card."""
 
-import html
 import re
 from pathlib import Path
 
 import pytest
 
-from api.page import FILES
 from classify.labels_file import ModelLabels
 from storage.policy import INTENDED_USE, LABEL_POLICY, NOT_JUDGED
 from storage.words import MASK_LABELS, NOT_A_FACE, Label
 from training.export.card import make_card
 
 ACCURACY = Path(__file__).parent.parent / "docs" / "accuracy.md"
-RULES = {**LABEL_POLICY, "not_judged": NOT_JUDGED, "intended_use": INTENDED_USE}
 
 
 def labels_section() -> str:
@@ -30,25 +27,6 @@ def test_the_documentation_says_what_the_policy_says() -> None:
     section = labels_section()
     assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE)) == LABEL_POLICY
     assert NOT_JUDGED in section
-
-
-def test_the_page_says_what_the_policy_says() -> None:
-    page = (FILES / "index.html").read_text(encoding="utf-8")
-    help_text = re.search(r"<details.*?</details>", page, re.DOTALL)
-    assert help_text
-    assert "<summary>What the labels mean</summary>" in help_text[0]
-    said = dict(re.findall(r'data-policy="(\w+)">([^<]*)<', help_text[0]))
-    # A passage is never shown as `not_a_face`: what is none is dropped before it becomes one.
-    assert {name: html.unescape(text) for name, text in said.items()} == {
-        name: text for name, text in RULES.items() if name != NOT_A_FACE
-    }
-
-
-def test_the_page_names_the_labels_there_as_it_names_its_numbers() -> None:
-    page = (FILES / "index.html").read_text(encoding="utf-8")
-    numbers = dict(re.findall(r'<div data-label="(\w+)"><dt>([^<]+)</dt>', page))
-    assert numbers
-    assert dict(re.findall(r'<dt data-label="(\w+)">([^<]+)</dt>', page)) == numbers
 
 
 @pytest.mark.parametrize("labels", [tuple(MASK_LABELS), (*MASK_LABELS, NOT_A_FACE), tuple(MASK_LABELS)[:2]])

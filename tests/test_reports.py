@@ -131,7 +131,7 @@ def fill(engine: Engine, passages: Sequence[Passage]) -> None:
             "counted": passage.counted,
         }
         tracks.append(track)
-        keys = [(passage.at_ns, name) for name in (("tracks", passage.label) if passage.counted else ("open_tracks",))]
+        keys = [(passage.at_ns, name) for name in columns(passage)]
         if passage.event_ns is not None:
             events.append(
                 {
@@ -181,12 +181,19 @@ def write(
                 )
 
 
+def columns(passage: Passage) -> tuple[str, ...]:
+    """Where a track goes."""
+    if not passage.counted:
+        return ("open_tracks",)
+    return ("tracks", passage.label, *(["blurred"] if passage.label is Label.UNKNOWN else []))
+
+
 def recount(passages: Sequence[Passage], span: Span) -> Totals:
     """The same totals, one passage after the other."""
     totals = Totals()
     for passage in passages:
         if passage.counts and span.start_ns <= passage.at_ns < span.end_ns:
-            for name in ("tracks", passage.label) if passage.counted else ("open_tracks",):
+            for name in columns(passage):
                 totals.add(name, 1)
         if passage.counts and passage.event_ns is not None and span.start_ns <= passage.event_ns < span.end_ns:
             totals.add("events", 1)

@@ -101,8 +101,8 @@ def test_there_is_an_aggregator_for_each_partition() -> None:
     [
         (["serve", "cook"], 2, "there is no role 'cook'"),
         (["serve", "detect"], 2, "no Redis: set MASKWATCH_REDIS_URL"),
-        (["serve", "api", "--host", "192.0.2.1"], 2, "this machine alone"),
-        (["up", "--host", "::"], 2, "this machine alone"),
+        (["serve", "api", "--host", "192.0.2.1"], 2, "no address of this machine"),
+        (["up", "--host", "everywhere"], 2, "give an IP address of this machine"),
         (["up", "--port", "65536"], 2, ""),
     ],
 )

@@ -35,8 +35,8 @@ class Up:
         self.told = ""
         for line in self.process.stderr:
             self.told += line
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                self.url = found.group()
+            if found := re.search(r"Maskwatch is at (http://127\.0\.0\.1:\d+)", line):
+                self.url = found[1]
                 break
         self.run = str(json.loads(self.places.run.read_bytes())["run"])
 

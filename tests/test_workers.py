@@ -163,9 +163,8 @@ def test_a_sample_that_ends_its_worker_each_time_is_set_aside_alone(
         assert track.label == whole.label or open_now
 
 
-@pytest.mark.parametrize(
-    "kind", ["redis", pytest.param("auto", marks=pytest.mark.slow), pytest.param("packed", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["redis", "auto", "packed"])
 def test_footage_without_shared_memory_gives_the_same_report_byte_for_byte(
     kind: str,
     clip: Path,

@@ -102,7 +102,9 @@ def restore_camera(context: Context, camera_id: Known, response: Response) -> sh
 )
 def try_camera(context: Context, camera_id: Known) -> checked.Check:
     """What it shows, within 10 s. Where it shows nothing: 422 with the `reason`; where nobody can look: 503."""
-    found = ingest.check(context, context.sites.camera(camera_id).id)
+    camera = context.sites.camera(camera_id)
+    found = ingest.check(context, camera.id)
+    context.sites.note_shown("camera.tested", camera, ok=found.ok)
     if not found.ok:
         raise ingest.unreachable(found)
     return checked.Check.of(found)
@@ -117,7 +119,9 @@ def try_camera(context: Context, camera_id: Known) -> checked.Check:
 )
 def get_still(context: Context, camera_id: Known) -> Response:
     """For whoever sets it up; at most 1280 pixels wide."""
-    jpeg = ingest.latest(context, context.sites.camera(camera_id).id)
+    camera = context.sites.camera(camera_id)
+    jpeg = ingest.latest(context, camera.id)
+    context.sites.note_shown("camera.still_shown", camera)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 

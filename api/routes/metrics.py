@@ -10,7 +10,7 @@ from typing import Final
 
 from fastapi import Depends, FastAPI, Response
 
-from api.access import access, admitted
+from api.access import PerBuildings, access, admitted
 from api.context import ApiContext, Context
 from api.metrics import CONTENT_TYPE, Known, text
 from api.problems import ProblemError
@@ -38,10 +38,15 @@ class _Recorded:
 
 
 class Scrapes:
-    """One at a time asks bus and database; who came meanwhile is given the same."""
+    """One at a time asks bus and database; who came meanwhile, and sees the same buildings, is given the same."""
 
-    def __init__(self) -> None:
-        self._asking = threading.BoundedSemaphore(MOST_ASKING)
+    def __init__(self, asking: threading.BoundedSemaphore) -> None:
+        """Begin.
+
+        Args:
+            asking: held by whoever asks or waits.
+        """
+        self._asking = asking
         self._turn = threading.Lock()
         self._text = b""
         self._made_s = 0.0
@@ -98,7 +103,8 @@ class Scrapes:
 
 def attach(app: FastAPI) -> None:
     """Add it."""
-    scrapes = Scrapes()
+    asking = threading.BoundedSemaphore(MOST_ASKING)
+    scrapes = PerBuildings(lambda: Scrapes(asking))
 
     @app.get(
         "/metrics",
@@ -107,7 +113,7 @@ def attach(app: FastAPI) -> None:
         dependencies=[Depends(admitted)],
     )
     def get_metrics(context: Context) -> Response:
-        return Response(scrapes.text(context), headers={"Content-Type": CONTENT_TYPE})
+        return Response(scrapes.of(context.caller).text(context), headers={"Content-Type": CONTENT_TYPE})
 
 
 def _read(context: ApiContext, reading: "Future[_Recorded]") -> None:

@@ -17,8 +17,9 @@ from api.times import Time, iso
 from storage.database.buckets import Bucket
 from storage.database.groups import GroupBy
 from storage.database.reports import Question
-from storage.database.statistics import NAMES, Scope
+from storage.database.statistics import COUNTS, Scope
 from storage.identity import Role
+from storage.words import UnknownReason
 
 router = APIRouter(tags=["statistics"])
 
@@ -28,10 +29,11 @@ COLUMNS: Final = (
     "group_name",
     "from",
     "to",
-    *NAMES,
+    *COUNTS,
     "compliance_rate",
     "interval_low",
     "interval_high",
+    *(f"unknown_{reason}" for reason in UnknownReason),
 )
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -89,9 +91,10 @@ def as_csv(rows: Iterable[shapes.Row]) -> str:
     writer.writerow(COLUMNS)
     for row in rows:
         group = (row.group.type.value, row.group.id, row.group.name) if row.group else (None, None, None)
-        counts = [getattr(row, name) for name in NAMES]
+        counts = [getattr(row, name) for name in COUNTS]
+        reasons = [row.unknown_reasons[reason] for reason in UnknownReason]
         low, high = row.interval or (None, None)
-        writer.writerow([*map(_harmless, group), row.from_, row.to, *counts, row.compliance_rate, low, high])
+        writer.writerow([*map(_harmless, group), row.from_, row.to, *counts, row.compliance_rate, low, high, *reasons])
     return text.getvalue()
 
 

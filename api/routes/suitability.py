@@ -13,7 +13,6 @@ from api.asking import Asked, Known
 from api.context import ApiContext, Context
 from api.shapes import suitability as shapes
 from storage.bus import BusError
-from storage.database.suitability import FaceTallies, Views
 from storage.face_tally import Tally
 from storage.identity import Role
 from storage.messages import NS_PER_S
@@ -69,11 +68,11 @@ def get_needed_size(context: Context, camera_id: Known, query: Annotated[HoursQu
 )
 def accept_view(context: Context, camera_id: Known) -> Response:
     """It was turned on purpose: within half a minute what it shows is learnt anew, and is not called moved any more."""
-    Views(context.engine).forget(context.sites.camera(camera_id).id)
+    context.views.forget(context.sites.camera(camera_id).id)
     return Response(status_code=204)
 
 
 def _found(context: ApiContext, camera_id: str, hours: int) -> tuple[Tally, Suitability]:
     camera = context.sites.camera(camera_id)
-    tally = FaceTallies(context.engine).since(camera.id, time.time_ns() - hours * 3600 * NS_PER_S)
+    tally = context.tallies.since(camera.id, time.time_ns() - hours * 3600 * NS_PER_S)
     return tally, judged(tally, camera.min_face_px)

@@ -1,6 +1,6 @@
 """Tracks, events and totals."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -8,6 +8,7 @@ from api.shapes.common import Breach, Verdict, iso_or_none
 from api.times import Instant, iso
 from storage.database.groups import GroupBy
 from storage.database.reports import Entry, EventRecord, TrackRecord
+from storage.database.statistics import COUNTS, Totals
 from storage.words import Label, UnknownReason
 
 
@@ -76,6 +77,7 @@ class Event(BaseModel):
     confidence: float
     snapshot_url: str | None
     job_id: str | None
+    machine_type: Breach = Field(description="What the system says; people may have given another `type`.")
     review: Review
 
     @classmethod
@@ -96,6 +98,7 @@ class Event(BaseModel):
                 "confidence": event.confidence,
                 "snapshot_url": None if event.snapshot is None else f"/api/v1/events/{event.id}/snapshot",
                 "job_id": event.job_id,
+                "machine_type": event.machine_type or event.type,
                 "review": {
                     "verdict": event.verdict,
                     "reason": event.review_reason,
@@ -117,12 +120,9 @@ class Group(BaseModel):
     name: str | None
 
 
-class Row(BaseModel):
-    """Totals of the tracks that started in one stretch of time."""
+class Figures(BaseModel):
+    """Totals of tracks; and of events, which count when they opened."""
 
-    group: Group | None = Field(description="Null without `group_by`.")
-    from_: Instant = Field(alias="from", description="Included.")
-    to: Instant = Field(description="Excluded.")
     tracks: int = Field(description="Counted passages.")
     with_mask: int
     without_mask: int
@@ -134,21 +134,41 @@ class Row(BaseModel):
     events: int
     compliance_rate: float | None = Field(description="with_mask / (with_mask + without_mask + incorrect_mask).")
     interval: tuple[float, float] | None = Field(description="95 % Wilson interval: chance, not the model's errors.")
+    unknown_reasons: dict[UnknownReason, int] = Field(description="The `unknown` ones, where the system gave a reason.")
+
+    @classmethod
+    def of_totals(cls, totals: Totals) -> Self:
+        """From the totals."""
+        return cls.model_validate(figures(totals))
+
+
+class Placed(BaseModel):
+    """Where and when."""
+
+    group: Group | None = Field(description="Null without `group_by`.")
+    from_: Instant = Field(alias="from", description="Included.")
+    to: Instant = Field(description="Excluded.")
+
+
+class Row(Figures, Placed):
+    """Totals of the tracks that started in one stretch of time."""
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
         """From the totals."""
-        totals = entry.totals
         return cls.model_validate(
             {
                 "group": entry.group and {"type": entry.group.type, "id": entry.group.id, "name": entry.group.name},
                 "from": iso(entry.span.start_ns),
                 "to": iso(entry.span.end_ns),
-                **{name: getattr(totals, name) for name in totals.__struct_fields__},
-                "compliance_rate": totals.compliance_rate,
-                "interval": totals.interval,
+                **figures(entry.totals),
             }
         )
+
+
+def figures(totals: Totals) -> dict[str, Any]:
+    """What `Figures` are made from."""
+    return {name: getattr(totals, name) for name in (*COUNTS, "compliance_rate", "interval", "unknown_reasons")}
 
 
 class Compliance(BaseModel):

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from infra.bench.api_plan import ApiPlan
 from infra.bench.classifier import run_classifier
 from infra.bench.clips import bench_clips, busy_footage
 from infra.bench.kernels import SECONDS as KERNEL_SECONDS
@@ -27,8 +28,7 @@ FOLDER: Final = "bench"
 QUIET_CORES: Final = 0.15
 """From here on other work shows in the figures: it costs caches and clock rate, not only time."""
 
-KNOWN: Final = ("kernels", "pipeline", "classifier", "cameras", "system")
-LATER: Final = ("api",)
+KNOWN: Final = ("kernels", "pipeline", "classifier", "cameras", "system", "api")
 
 
 def bench(
@@ -38,7 +38,7 @@ def bench(
         typer.Option(
             "--seconds",
             metavar="S",
-            help="Length of the footage that is made (pipeline 40), or of the measurement (cameras 60).",
+            help="Length of the footage that is made (pipeline 40), or of the measurement (cameras 60, api with viewers 30).",
             show_default=False,
         ),
     ] = None,
@@ -67,12 +67,25 @@ def bench(
         Path | None,
         typer.Option("--keras", metavar="FILE", help="classifier: measure this model.keras, too.", show_default=False),
     ] = None,
+    tracks: Annotated[
+        int | None,
+        typer.Option("--tracks", metavar="N", help="api: passages of a year (10000000).", show_default=False),
+    ] = None,
+    events: Annotated[
+        int | None,
+        typer.Option("--events", metavar="N", help="api: events among them (one of 20 passages).", show_default=False),
+    ] = None,
+    viewers: Annotated[
+        int | None,
+        typer.Option("--viewers", metavar="N", help="api: people with the overview open (none).", show_default=False),
+    ] = None,
+    sqlite: Annotated[bool, typer.Option("--sqlite", help="api: SQLite instead of PostgreSQL.")] = False,
     json: Json = False,
     model: Model = None,
     detector: Detector = None,
 ) -> None:
     """Measure speed; each figure beside what this machine gives at best, in the same run."""
-    asked = _Asked(name, seconds, footage, keras, cameras, activity, plot)
+    asked = _Asked(name, seconds, footage, keras, cameras, activity, plot, tracks, events, viewers, sqlite=sqlite)
     asked.check()
     settings = load_settings(model=model, detector=detector)
     start = Moment.now()
@@ -96,12 +109,14 @@ class _Asked:
     cameras: int | None
     activity: float | None
     plot: Path | None
+    tracks: int | None
+    events: int | None
+    viewers: int | None
+    sqlite: bool
 
     def check(self) -> None:
         """Refuse what does not go together."""
         name = self.name
-        if name in LATER:
-            raise UsageError(f"bench {name} is not there yet; there are {', '.join(KNOWN)}")
         if name not in KNOWN:
             raise UsageError(f"no benchmark is called {name!r}: choose one of {', '.join(KNOWN)}")
         if self.keras is not None and name != "classifier":
@@ -114,10 +129,25 @@ class _Asked:
             raise UsageError("bench cameras makes its own footage: leave --footage out")
         if name != "cameras" and (self.cameras, self.activity, self.plot) != (None, None, None):
             raise UsageError(f"--cameras, --activity and --plot are for `bench cameras`, not for {name}")
+        if name != "api" and ((self.tracks, self.events, self.viewers) != (None, None, None) or self.sqlite):
+            raise UsageError(f"--tracks, --events, --viewers and --sqlite are for `bench api`, not for {name}")
+        if name == "api" and self.footage is not None:
+            raise UsageError("bench api measures no footage: leave --footage out")
         if self.seconds is not None and self.footage is not None:
             raise UsageError(
                 "--seconds is for footage that is made; --footage FILE has its own length: give one of them"
             )
+
+    def api_plan(self) -> ApiPlan:
+        """Of passages in the database."""
+        usual = ApiPlan()
+        return ApiPlan(
+            usual.tracks if self.tracks is None else self.tracks,
+            self.events,
+            self.sqlite,
+            self.viewers or 0,
+            usual.seconds if self.seconds is None else self.seconds,
+        )
 
     def plan(self) -> Plan:
         """Of cameras."""
@@ -146,16 +176,32 @@ def _measured(asked: _Asked, settings: Settings) -> list[Measurement]:
         log_to_nowhere()
         with progress_bar(title) as progress:
             return run_system(settings, folder / "system", progress)
+    if asked.name == "api":
+        return _api(asked.api_plan(), settings, folder / "api", title)
     if asked.name == "kernels":
         path = asked.footage or busy_footage(folder, KERNEL_SECONDS if asked.seconds is None else asked.seconds)
         with progress_bar(title) as progress:
             return run_kernels(path, settings, progress)
+    return _pipeline(asked, settings, folder, title)
+
+
+def _pipeline(asked: _Asked, settings: Settings, folder: Path, title: str) -> list[Measurement]:
     if asked.footage is not None:
         with progress_bar(title) as progress:
             return run_pipeline_on(asked.footage, folder, settings, progress)
     clips = bench_clips(folder, PIPELINE_SECONDS if asked.seconds is None else asked.seconds)
     with progress_bar(title) as progress:
         return run_pipeline(clips, folder, settings, progress)
+
+
+def _api(plan: ApiPlan, settings: Settings, folder: Path, title: str) -> list[Measurement]:
+    from infra.bench.api import run_api
+    from infra.log import log_to_nowhere
+
+    log_to_nowhere()
+    plan.check()
+    with progress_bar(title) as progress:
+        return run_api(plan, settings, folder, progress)
 
 
 def _cameras(plan: Plan, settings: Settings, folder: Path, title: str) -> list[Measurement]:

@@ -33,7 +33,7 @@ def add_credential(
     json: Json = False,
 ) -> None:
     """Keep a user and password, encrypted. At a terminal the password is asked for."""
-    password = _password(password_stdin)
+    password = asked_password(password_stdin)
     with opened_sites(load_settings()) as sites:
         made = sites.add_credential(name, user, password)
     tell(Credential.of(made), f"credential {made.name}: user {made.user}", json)
@@ -78,7 +78,7 @@ def change_credential(
     """Give it another user or password: all cameras that name it connect anew."""
     if user is None and not password_stdin:
         raise UsageError("say what is to be changed: --user, --password-stdin, or both")
-    password = _password(given=True) if password_stdin else None
+    password = asked_password(given=True) if password_stdin else None
     with opened_sites(load_settings()) as sites:
         new = sites.change_credential(name, user=user, password=password)
     tell(Credential.of(new), f"credential {new.name} is changed: user {new.user}", json)
@@ -92,7 +92,7 @@ def remove_credential(name: Name) -> None:
     results.print(f"credential {name} is removed", markup=False)
 
 
-def _password(given: bool) -> str:
+def asked_password(given: bool) -> str:
     """The password, from where nobody else sees it.
 
     Raises:
@@ -106,7 +106,7 @@ def _password(given: bool) -> str:
     # What `echo` adds, and nothing else: a password may end with a space.
     password = text.removesuffix("\n").removesuffix("\r")
     if not password or len(text) > LONGEST:
-        raise UsageError("there is no password on standard input: printf '%s' PASSWORD | maskwatch credential ...")
+        raise UsageError("there is no password on standard input: printf '%s' PASSWORD | maskwatch ...")
     return password
 
 

@@ -13,7 +13,7 @@ from infra.browser import open_page
 from infra.commands.options import Detector, Json, Model
 from infra.commands.up import Host, Port
 from infra.console import emit, progress_bar, results, say
-from infra.listening import loopback
+from infra.people import check_open, welcome
 from infra.settings import Settings, load_settings
 from infra.signals import asked_to_stop
 from storage.report import to_json
@@ -53,7 +53,8 @@ def demo(
             written = export_samples(export, lambda done: progress(done, 1.0))
         say(f"{len(written)} files are in {export}: photos, crops, training, clips")
         return
-    loopback(host)
+    for warning in check_open(settings, host):
+        say(warning)
     _run(settings, duration, host, port, browser=not no_browser, json=json)
 
 
@@ -72,6 +73,8 @@ def _run(settings: Settings, duration: float | None, host: str, port: int, *, br
         say("starting")
         with System(own, host=host, port=port) as system:
             if system.wait_ready(stop=stop):
+                for line in welcome(own, system.elsewhere, is_open=system.is_open):
+                    say(line)
                 say(f"the demo is at {system.url} (its data are in {system.places.data}); Ctrl-C ends it")
                 if browser:
                     open_page(system.url)

@@ -9,8 +9,8 @@ import typer
 
 from classify.classifier import load_model
 from classify.views import classify_crop
-from infra.analysis import Analyzer, FaceReport, face_report, named
-from infra.annotate import Mark, draw, write_picture
+from infra.analysis import Analyzer, ImageReport, named
+from infra.annotate import marked, write_picture
 from infra.commands.options import Detector, Json, MinFace, Model
 from infra.commands.targets import Targets
 from infra.console import complain, emit, printable, progress_bar, results, say
@@ -22,15 +22,6 @@ from storage.report import shown, to_json
 from storage.words import Label
 
 Paths = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
-
-
-class ImageReport(msgspec.Struct, frozen=True):
-    """One line of `maskwatch image --json`."""
-
-    image: str
-    width: int
-    height: int
-    faces: list[FaceReport]
 
 
 class CropReport(msgspec.Struct, frozen=True):
@@ -71,15 +62,14 @@ def image(
                 if error is not None:
                     raise error
                 rgb = read_picture(path, max_pixels=settings.max_picture_pixels)
-                faces = [face_report(face, settings.min_face_px) for face in analyzer.faces_in_picture(rgb)]
+                report = analyzer.report(rgb, shown(path))
             except InputError as problem:
                 failed = True
                 _fail(path, problem, json)
                 continue
             if done < len(targets):
-                marks = [Mark(face.box, face.label, f"{face.label} {face.confidence:.2f}") for face in faces]
-                write_picture(draw(rgb, marks), targets[done])
-            _show_image(ImageReport(shown(path), rgb.shape[1], rgb.shape[0], faces), json)
+                write_picture(marked(rgb, report.faces), targets[done])
+            _show_image(report, json)
             progress(done + 1, len(inputs))
     if annotate is not None:
         say(f"annotated pictures are in {annotate}")

@@ -1,6 +1,7 @@
 """What the commands on buildings and cameras share: the way to them, finding one by what a person calls it, and showing them."""
 
 import os
+import pwd
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from storage.database.sites import Sites
 from storage.errors import NotFoundError, UsageError
 from storage.files import make_folder
 from storage.hours import Hours
+from storage.identity import Caller, Role
 from storage.names import by_word
 
 LOCALTIME: Final = Path("/etc/localtime")
@@ -30,16 +32,30 @@ ZONES: Final = "zoneinfo/"
 
 @contextmanager
 def opened_sites(settings: Settings) -> Iterator[Sites]:
-    """The repository of a system, running or not; its data folder and database are made where missing."""
+    """The repository of a system, running or not, as whoever is at this machine uses it.
+
+    Its data folder and database are made where missing.
+    """
     places = Places.of(settings)
     if settings.database_url is None:
         make_folder(places.data)
     engine = open_engine(database_url(settings))
     try:
         migrate(engine)
-        yield sealed_sites(engine, settings, complain)
+        yield sealed_sites(engine, settings, complain).for_(person_here())
     finally:
         engine.dispose()
+
+
+def person_here() -> Caller:
+    """Who gives commands at this machine, by the name that the operating system knows them by."""
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        # In a container the user may have no name.
+        name = f"user {number}"
+    return Caller("local", name, "local", Role.ADMIN)
 
 
 def find_building(sites: Sites, given: str, *, archived: bool = False) -> Building:

@@ -6,8 +6,10 @@ import typer
 
 from infra.commands.options import Detector, MinFace, Model
 from infra.commands.up import Host, Port
+from infra.console import say
 from infra.joining import own_name
 from infra.log import log_to_stderr
+from infra.people import check_open, welcome
 from infra.roles import work
 from infra.settings import load_settings
 from infra.system.door import Door
@@ -50,6 +52,12 @@ def serve(
         raise UsageError(f"there is no role {role!r}: choose one of {', '.join(Role)}")
     settings = load_settings(model=model, detector=detector, min_face_px=min_face)
     name = name or own_name(Role(role), number)
+    if role == Role.API:
+        for warning in check_open(settings, host):
+            say(warning)
     door = Door(host, port) if role == Role.API else None
     log_to_stderr(name)
+    if door is not None:
+        for line in welcome(settings, door.elsewhere, is_open=door.open):
+            say(line)
     work(Role(role), name, settings, None if door is None else door.listening)

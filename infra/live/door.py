@@ -15,7 +15,7 @@ SILENT_MS: Final = 15_000
 
 def listen(host: str, port: int) -> socket.socket:
     """Open the socket; see `infra.listening.listen`, for any address."""
-    door = listening.listen(host, port, loopback_only=False)
+    door = listening.listen(host, port)
     # Connections have what the socket has by which they came.
     door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -1,12 +1,38 @@
 """What the aggregator found out since its last commit."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from storage.face_tally import Tally
-from storage.messages import Event, Track
+from storage.messages import Box, Event, Track
+from storage.snapshots import Picture
+from storage.telling import News
+from storage.words import Label
 
 Key = tuple[str, int]
 """A camera and the number of one of its tracks."""
+
+
+class Kept(NamedTuple):
+    """An event's picture in the snapshot folder.
+
+    Attributes:
+        name: of the file.
+        size: in bytes.
+        box, at_ns: see `storage.snapshots.Picture`.
+    """
+
+    name: str
+    size: int
+    box: Box | None = None
+    at_ns: int | None = None
+
+
+class FaceShot(NamedTuple):
+    """A person's face at one moment: what they wore then, and a small JPEG."""
+
+    label: Label
+    jpeg: bytes
 
 
 @dataclass(slots=True)
@@ -20,10 +46,14 @@ class Batch:
         paths: (camera, track number, part, boxes): where tracks were seen; see `TrackPathRow`.
         forgotten: tracks that ended without ever being a passage: what was written of their paths goes.
         candidates: best pictures so far of breaches that are no events yet; None removes one.
-        snapshots: (file name, bytes) of an event's picture; the event is in this batch or was in an earlier one.
+        snapshots: an event's picture; the event is in this batch or was in an earlier one.
+        faces: of people in breach, by the capture time; None removes one.
+        faceless: breaches that came to nothing: no face of theirs is kept.
+        strays: cameras of which faces without an event are removed, those of this batch aside.
         lost: how many more samples of a camera were lost.
         tallies: what cameras saw of faces, by camera and the beginning of an hour: added to what is known of it.
         resets: cameras of which everything earlier goes first: their footage is run anew.
+        news: what came of it for people to hear of, once it is written.
     """
 
     position: str = ""
@@ -32,11 +62,15 @@ class Batch:
     events: dict[Key, Event] = field(default_factory=dict)
     paths: list[tuple[str, int, int, bytes]] = field(default_factory=list)
     forgotten: set[Key] = field(default_factory=set)
-    candidates: dict[Key, bytes | None] = field(default_factory=dict)
-    snapshots: dict[Key, tuple[str, int]] = field(default_factory=dict)
+    candidates: dict[Key, Picture | None] = field(default_factory=dict)
+    snapshots: dict[Key, Kept] = field(default_factory=dict)
+    faces: dict[Key, dict[int, FaceShot | None]] = field(default_factory=dict)
+    faceless: set[Key] = field(default_factory=set)
+    strays: set[str] = field(default_factory=set)
     lost: dict[str, int] = field(default_factory=dict)
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)
     resets: set[str] = field(default_factory=set)
+    news: list[News] = field(default_factory=list)
 
 
 def track_id(key: Key) -> str:

@@ -3,13 +3,16 @@
 from sqlalchemy import Connection, delete, select
 
 from storage.database.batch import Batch, track_id
+from storage.database.faces import of_camera, write_faces
 from storage.database.facts import write_facts, write_paths
 from storage.database.models import (
     CameraStateRow,
     CandidateRow,
+    EventFaceRow,
     EventRow,
     HourRollupRow,
     MinuteRollupRow,
+    ReviewRow,
     SnapshotRow,
     TrackPathRow,
     TrackRow,
@@ -27,6 +30,7 @@ def apply(connection: Connection, batch: Batch, partition: int, now_ns: int) -> 
     write_paths(connection, batch)
     write_snapshots(connection, batch, now_ns)
     write_candidates(connection, batch)
+    write_faces(connection, batch)
     write_tallies(connection, batch.tallies, now_ns)
     _states(connection, batch, partition)
 
@@ -60,6 +64,11 @@ def _reset(connection: Connection, camera: str) -> None:
     # Also of tracks that are no passages yet, and have no row.
     own = TrackPathRow.track_id.startswith(track_id((camera, 0)).removesuffix("0"), autoescape=True)
     connection.execute(delete(TrackPathRow).where(own))
+    # Whoever judges one of its events holds its track: wait, and leave nothing of what they said.
+    connection.execute(select(TrackRow.id).where(TrackRow.camera_id == camera).order_by(TrackRow.id).with_for_update())
+    events = select(EventRow.id).where(EventRow.camera_id == camera)
+    connection.execute(delete(ReviewRow).where(ReviewRow.event_id.in_(events)))
+    connection.execute(delete(EventFaceRow).where(of_camera(EventFaceRow.event_id, camera)))
     for table in (TrackRow, EventRow, CandidateRow, MinuteRollupRow, HourRollupRow, CameraStateRow):
         connection.execute(delete(table).where(table.camera_id == camera))
     retire(connection, pictures)

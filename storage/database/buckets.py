@@ -4,6 +4,7 @@ Days with 23 or 25 hours, zones half an hour off, midnights that do not exist: e
 none by adding up lengths. An hour that the clock shows twice is two buckets.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -20,6 +21,8 @@ from storage.messages import NS_PER_S
 
 HOUR_S: Final = 3600
 DAY_S: Final = 24 * HOUR_S
+
+_WEEK: Final = re.compile(r"(19[7-9]\d|2[01]\d\d)-W(\d\d)", re.ASCII)
 
 
 class Bucket(StrEnum):
@@ -55,6 +58,51 @@ def day_of(zone: ZoneInfo, at_ns: int) -> Span:
         # The clock was set back over midnight: it shows the old day, which is over.
         day += timedelta(1)
     return Span(_midnight(zone, day) * NS_PER_S, next_edge(Bucket.DAY, zone, at_ns))
+
+
+def midnight_ns(zone: ZoneInfo, day: date) -> int:
+    """When a local day begins, in Unix time."""
+    return _midnight(zone, day) * NS_PER_S
+
+
+def days_earlier(zone: ZoneInfo, at_ns: int, days: int) -> int:
+    """The moment at which the clock showed the same time some days before; where it skipped that, what it shows instead."""
+    at_s, rest_ns = divmod(at_ns, NS_PER_S)
+    wall = _local(zone, at_s)
+    if day_of(zone, at_ns).start_ns == at_ns:
+        return midnight_ns(zone, wall.date() - timedelta(days))
+    return round((wall - timedelta(days)).timestamp()) * NS_PER_S + rest_ns
+
+
+def week_of(zone: ZoneInfo, text: str) -> Span:
+    """The local week of a name such as `2026-W47` (ISO 8601): from Monday to Monday.
+
+    Raises:
+        InvalidError: there is no such week.
+    """
+    found = _WEEK.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError
+        monday = date.fromisocalendar(int(found[1]), int(found[2]), 1)
+    except ValueError:
+        raise InvalidError(f"{text[:20]!r} is no week: write the year and its number, such as 2026-W47") from None
+    return Span(midnight_ns(zone, monday), midnight_ns(zone, monday + timedelta(7)))
+
+
+def week_name(zone: ZoneInfo, at_ns: int) -> str:
+    """The name of the local week that holds a moment.
+
+    >>> week_name(ZoneInfo("UTC"), 0)
+    '1970-W01'
+    """
+    year, week, _ = _local(zone, at_ns // NS_PER_S).date().isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def wall_clock(zone: ZoneInfo, at_ns: int) -> datetime:
+    """What the clock shows there, to the second."""
+    return _local(zone, at_ns // NS_PER_S)
 
 
 def edges(bucket: Bucket, zone: ZoneInfo, span: Span, most: int) -> list[int]:

@@ -99,6 +99,7 @@ def import_cameras(
                     wrong.append(mistake_of(one.line, str(error)))
             if wrong or dry_run:
                 raise _NotApplied
+            sites.note_import(connection, taken=len(taken), made=len(made))
     except _NotApplied:
         pass
     wrong.sort(key=lambda mistake: mistake.line)

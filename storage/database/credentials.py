@@ -50,6 +50,7 @@ class Credentials(SiteAccess):
         with self._changing() as connection:
             refuse_double_credential(connection, name)
             connection.execute(insert(CredentialRow).values(**row, password=self._seal(connection, password)))
+            self._note(connection, "credential.added", ("credential", name))
             return _credential(connection, name)
 
     def credentials(self) -> list[Credential]:
@@ -80,6 +81,7 @@ class Credentials(SiteAccess):
                 values["password"] = self._seal(connection, password)
             if not values:
                 return found
+            self._note(connection, "credential.changed", ("credential", name), fields=sorted(values))
             values |= {"version": found.version + 1, "changed_at_ns": time.time_ns()}
             connection.execute(update(CredentialRow).where(CredentialRow.name == name).values(values))
             anew = update(CameraRow).where(CameraRow.credential == name, CameraRow.archived_at_ns.is_(None))
@@ -101,6 +103,7 @@ class Credentials(SiteAccess):
                 shown = ", ".join(users[:10]) + (", ..." if len(users) > 10 else "")
                 raise ConflictError(f"the credential {name!r} is in use by {shown}: give them another first")
             connection.execute(delete(CredentialRow).where(CredentialRow.name == name))
+            self._note(connection, "credential.removed", ("credential", name))
 
     def seal(self) -> int:
         """Encrypt with the newest key what earlier versions stored plain, or what an older key encrypted.

@@ -1,6 +1,6 @@
 """Tracks and events of a batch as rows, and what they add to the totals."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -8,12 +8,15 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, select
 
 from storage.database.batch import Batch, Key, event_id, track_id
+from storage.database.judgement import columns_of, kept_label, labelled, said_of_track, told_label
 from storage.database.models import BuildingRow, CameraRow, EventRow, TrackPathRow, TrackRow
 from storage.database.records import Policy
-from storage.database.rollups import Place, Totals, track_columns
+from storage.database.rollups import Place, Totals, event_columns
 from storage.database.upsert import upsert
 from storage.hours import Hours, within
 from storage.messages import Event, Track
+from storage.reviewing import Verdict
+from storage.telling import News, NewsKind
 from storage.words import Label, UnknownReason
 
 TRACK_CHANGES: Final = (
@@ -25,8 +28,11 @@ TRACK_CHANGES: Final = (
     "unknown_reason",
     "counted",
     "closed",
+    "machine_label",
+    "machine_reason",
+    "ruling",
 )
-EVENT_CHANGES: Final = ("type", "started_ns", "ended_ns", "corrected_ns", "confidence", "closed")
+EVENT_CHANGES: Final = ("type", "machine_type", "started_ns", "ended_ns", "corrected_ns", "confidence", "closed")
 
 
 class _Watched(NamedTuple):
@@ -39,6 +45,7 @@ class _Watched(NamedTuple):
 
 def write_facts(connection: Connection, batch: Batch) -> None:
     """Tracks and events, and what they add to the totals."""
+    batch.news = []
     if not batch.tracks and not batch.events:
         return
     totals = Totals()
@@ -46,6 +53,9 @@ def write_facts(connection: Connection, batch: Batch) -> None:
     old_tracks = _rows(connection, TrackRow, [track_id(key) for key in keys])
     places = {key: _place(old_tracks[track_id(key)]) for key in keys if track_id(key) in old_tracks}
     outside = {key for key in places if old_tracks[track_id(key)].outside_hours}
+    # Of a track without a row the event may have been judged already.
+    judged = batch.events.keys() | (keys - places.keys())
+    old_events = _rows(connection, EventRow, [event_id(key) for key in judged])
     if new := keys - places.keys():
         cameras = _cameras(connection, {camera for camera, _ in new})
         for key in new:
@@ -57,30 +67,54 @@ def write_facts(connection: Connection, batch: Batch) -> None:
                 outside.add(key)
     rows = []
     for key, track in sorted(batch.tracks.items()):
-        if old := old_tracks.get(track_id(key)):
-            columns = track_columns(old.label, counted=old.counted, outside_hours=old.outside_hours)
-            totals.track(places[key], old.started_ns, columns, -1)
-        columns = track_columns(track.label, counted=track.counted, outside_hours=key in outside)
-        totals.track(places[key], track.first_seen_ns, columns)
-        rows.append(_track_row(key, track, places[key]) | {"outside_hours": key in outside})
+        old = old_tracks.get(track_id(key))
+        judgement = kept_label(old) if old else told_label(old_events.get(event_id(key)), track.label)
+        row = _track_row(key, track, places[key]) | {"outside_hours": key in outside}
+        row |= labelled(row["label"], row["unknown_reason"], judgement)
+        if old:
+            totals.add(places[key], old.started_ns, columns_of(old), -1)
+        totals.add(places[key], track.first_seen_ns, columns_of(row))
+        rows.append(row)
     if rows:
         connection.execute(upsert(connection, TrackRow.__table__, replace=TRACK_CHANGES), rows)
     # Outside the hours nothing is a breach.
     if events := {key: event for key, event in batch.events.items() if key not in outside}:
-        _events(connection, events, places, totals)
+        rows = [
+            _book(key, event, old_events.get(event_id(key)), places[key], totals)
+            for key, event in sorted(events.items())
+        ]
+        connection.execute(upsert(connection, EventRow.__table__, replace=EVENT_CHANGES), rows)
+        batch.news = [
+            News(kind, row["id"], row["building_id"])
+            for (key, event), row in zip(sorted(events.items()), rows, strict=True)
+            if (kind := _news(event, old_events.get(event_id(key)), pictured=key in batch.snapshots))
+        ]
     totals.write(connection)
 
 
-def _events(connection: Connection, events: Mapping[Key, Event], places: Mapping[Key, Place], totals: Totals) -> None:
-    old_events = _rows(connection, EventRow, [event_id(key) for key in events])
-    rows = []
-    for key, event in sorted(events.items()):
-        if old := old_events.get(event_id(key)):
-            totals.event(_place(old), old.started_ns, -1)
-        place = _place(old) if old else places[key]
-        totals.event(place, event.started_ns)
-        rows.append(_event_row(key, event, place))
-    connection.execute(upsert(connection, EventRow.__table__, replace=EVENT_CHANGES), rows)
+def _book(key: Key, event: Event, old: Row[Any] | None, place: Place, totals: Totals) -> dict[str, Any]:
+    """An event's row, and what it adds; one that people have judged keeps the type that they gave it."""
+    machine_type = None
+    verdict: str = Verdict.PENDING
+    kind = event.label.value
+    if old is not None:
+        place, verdict = _place(old), old.verdict
+        totals.add(place, old.started_ns, event_columns(verdict), -1)
+        if old.machine_type is not None:
+            kind, machine_type = old.type, kind
+    totals.add(place, event.started_ns, event_columns(verdict))
+    return _event_row(key, event, place) | {"type": kind, "machine_type": machine_type}
+
+
+def _news(event: Event, old: Row[Any] | None, *, pictured: bool) -> NewsKind | None:
+    """What people are to hear of an event; not that it simply goes on."""
+    if old is None:
+        return NewsKind.OPENED
+    if event.closed and not old.closed:
+        return NewsKind.ENDED
+    before = (old.machine_type or old.type, old.corrected_ns, old.closed)
+    changed = pictured or before != (event.label.value, event.corrected_ns, event.closed)
+    return NewsKind.CHANGED if changed else None
 
 
 def _track_row(key: Key, track: Track, place: Place) -> dict[str, Any]:
@@ -114,15 +148,16 @@ def _event_row(key: Key, event: Event, place: Place) -> dict[str, Any]:
 
 
 def read_track(row: Row[Any]) -> Track:
-    """A row of `track` as what was written."""
+    """A row of `track` as what the system says of it."""
+    label, reason = said_of_track(row)
     return Track(
         number=row.number,
         first_seen_ns=row.started_ns,
         last_seen_ns=row.ended_ns,
         faces=row.faces,
-        label=Label(row.label),
+        label=label,
         confidence=row.confidence,
-        unknown_reason=None if row.unknown_reason is None else UnknownReason(row.unknown_reason),
+        unknown_reason=None if reason is None else UnknownReason(reason),
         counted=row.counted,
         closed=row.closed,
     )
@@ -132,7 +167,7 @@ def read_event(row: Row[Any], track: int) -> Event:
     """A row of `event`, of the track with this number, likewise."""
     return Event(
         track=track,
-        label=Label(row.type),
+        label=Label(row.machine_type or row.type),
         started_ns=row.started_ns,
         ended_ns=row.ended_ns,
         corrected_ns=row.corrected_ns,
@@ -157,7 +192,11 @@ def write_paths(connection: Connection, batch: Batch) -> None:
 def _rows(
     connection: Connection, table: type[TrackRow] | type[EventRow], identifiers: list[str]
 ) -> dict[str, Row[Any]]:
-    return {row.id: row for row in connection.execute(select(table).where(table.id.in_(identifiers)))}
+    """As they are, and until the transaction ends stay: people change them too. Locked in one order, so that nobody waits
+    for somebody who waits for them.
+    """
+    query = select(table.__table__).where(table.id.in_(identifiers)).order_by(table.id).with_for_update()
+    return {row.id: row for row in connection.execute(query)}
 
 
 def _cameras(connection: Connection, cameras: Collection[str]) -> dict[str, _Watched]:

@@ -20,6 +20,7 @@ from storage.database.models import CameraStateRow, CandidateRow, CheckpointRow,
 from storage.database.pictures import announce
 from storage.errors import MaskwatchError
 from storage.messages import NS_PER_S, nanoseconds
+from storage.snapshots import Picture
 
 __all__ = ["Batch", "LeaseHeldError", "LeaseLostError", "Ledger", "Restored"]
 
@@ -54,7 +55,7 @@ class Restored:
     token: int
     position: str
     states: dict[str, bytes]
-    candidates: dict[Key, bytes]
+    candidates: dict[Key, Picture]
 
 
 class Ledger:
@@ -204,7 +205,11 @@ class Ledger:
             if row.state and (self._mine is None or self._mine(row.camera_id))
         }
 
-    def _candidates(self, connection: Connection, cameras: Collection[str]) -> dict[Key, bytes]:
+    def _candidates(self, connection: Connection, cameras: Collection[str]) -> dict[Key, Picture]:
         # There are only as many as people in breach at this moment.
         rows = connection.execute(select(CandidateRow))
-        return {(row.camera_id, row.number): row.jpeg for row in rows if row.camera_id in cameras}
+        return {
+            (row.camera_id, row.number): Picture(row.jpeg, None if row.box is None else tuple(row.box), row.at_ns)
+            for row in rows
+            if row.camera_id in cameras
+        }

@@ -199,7 +199,7 @@ class TrackPathRow(Base):
 class EventRow(Base):
     """A track that broke the rule; `id` is `<camera>-e<track number>`. Building, zone and `counts` are its track's.
 
-    `type` is what counts; once people have changed it, `machine_type` is what the system says, else NULL.
+    `type` is what counts; once people have said what it is, `machine_type` is what the system says, else NULL.
     """
 
     __tablename__ = "event"
@@ -209,6 +209,15 @@ class EventRow(Base):
         Index(None, "camera_id", "started_ns", "id"),
         # Whether another event names a picture is asked before its file goes.
         Index(None, "snapshot"),
+        # What waits for a review: few of many, once a system has run for a while.
+        Index(
+            "ix_event_pending",
+            "started_ns",
+            "id",
+            "building_id",
+            sqlite_where=text("verdict = 'pending'"),
+            postgresql_where=text("verdict = 'pending'"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(DERIVED_ID, primary_key=True)
@@ -311,13 +320,15 @@ class SnapshotRow(Base):
 
 
 class CandidateRow(Base):
-    """The best picture so far, already pixelated, of a breach that is no event yet."""
+    """The best picture so far, already pixelated, of a breach that is no event yet; box and time as in `SnapshotRow`."""
 
     __tablename__ = "candidate"
 
     camera_id: Mapped[str] = mapped_column(ID, primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     jpeg: Mapped[bytes]
+    box: Mapped[Any | None]
+    at_ns: Mapped[int | None]
 
 
 class RollupColumns:
@@ -499,7 +510,8 @@ class AuditRow(Base):
 class IdempotencyRow(Base):
     """What came of a request with an `Idempotency-Key`, so that the same one again gets the same answer.
 
-    `digest` is the sha256 of method, path and body; `status` is NULL while it is being answered.
+    `key` is hashed, and `digest`, which tells the request from others, keyed with it; `status` is NULL while it is being
+    answered, and `body` where it is not kept.
     """
 
     __tablename__ = "idempotency"

@@ -13,28 +13,30 @@ from storage.database.batch import Batch, event_id
 from storage.database.models import CandidateRow, EventRow, SnapshotRow, TrackRow
 from storage.database.upsert import upsert
 
-SNAPSHOT_CHANGES: Final = ("camera_id", "event_id", "bytes", "obsolete")
+SNAPSHOT_CHANGES: Final = ("camera_id", "event_id", "bytes", "obsolete", "box", "at_ns")
 
 
 def write_snapshots(connection: Connection, batch: Batch, now_ns: int) -> None:
     """Give events their pictures; those that no event names any more become obsolete."""
     if not batch.snapshots:
         return
-    names = {event_id(key): name for key, (name, _) in batch.snapshots.items()}
+    names = {event_id(key): kept.name for key, kept in batch.snapshots.items()}
     query = select(EventRow.snapshot).where(EventRow.id.in_(names), EventRow.snapshot.is_not(None))
     before = set(connection.execute(query).scalars())
     for identifier, name in sorted(names.items()):
         connection.execute(update(EventRow).where(EventRow.id == identifier).values(snapshot=name))
     rows = [
         {
-            "name": name,
+            "name": kept.name,
             "camera_id": key[0],
             "event_id": event_id(key),
-            "bytes": size,
+            "bytes": kept.size,
             "created_at_ns": now_ns,
             "obsolete": False,
+            "box": kept.box,
+            "at_ns": kept.at_ns,
         }
-        for key, (name, size) in sorted(batch.snapshots.items(), key=lambda item: item[1])
+        for key, kept in sorted(batch.snapshots.items(), key=lambda item: item[1].name)
     ]
     connection.execute(upsert(connection, SnapshotRow.__table__, replace=SNAPSHOT_CHANGES), rows)
     # The new ones too: a picture whose event does not exist is one too many.
@@ -61,18 +63,24 @@ def retire(connection: Connection, names: Collection[str | None]) -> None:
 
 def write_candidates(connection: Connection, batch: Batch) -> None:
     """Keep or remove the best pictures so far of breaches that are no events yet; outside the hours there are none."""
-    for (camera, number), jpeg in batch.candidates.items():
-        if jpeg is None:
+    for (camera, number), picture in batch.candidates.items():
+        if picture is None:
             connection.execute(
                 delete(CandidateRow).where(CandidateRow.camera_id == camera, CandidateRow.number == number)
             )
     rows = [
-        {"camera_id": camera, "number": number, "jpeg": jpeg}
-        for (camera, number), jpeg in sorted(batch.candidates.items())
-        if jpeg is not None
+        {
+            "camera_id": camera,
+            "number": number,
+            "jpeg": picture.jpeg,
+            "box": picture.box,
+            "at_ns": picture.at_ns,
+        }
+        for (camera, number), picture in batch.candidates.items()
+        if picture is not None
     ]
     if rows:
-        connection.execute(upsert(connection, CandidateRow.__table__, replace=("jpeg",)), rows)
+        connection.execute(upsert(connection, CandidateRow.__table__, replace=("jpeg", "box", "at_ns")), rows)
     if cameras := {camera for camera, _ in batch.candidates.keys() | batch.tracks.keys()}:
         # Only once a track is a passage it is known whether it began within the hours.
         outside = exists().where(

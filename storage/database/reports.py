@@ -5,15 +5,18 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Engine, Select, String, cast, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, String, cast, literal, select, tuple_
 
 from storage.database.buckets import Bucket, Span, day_of, edges, time_zone
 from storage.database.engine import reading
 from storage.database.groups import Group, GroupBy, Places
-from storage.database.models import CameraStateRow, EventRow, TrackRow
+from storage.database.models import CameraRow, CameraStateRow, EventRow, TrackRow
+from storage.database.overview import PENDING, Overviews
 from storage.database.statistics import Scope, Totals, totals
+from storage.database.weekly import Weeks
 from storage.errors import InvalidError, NotFoundError
-from storage.identity import SYSTEM, Caller
+from storage.identity import Caller
+from storage.reviewing import Verdict
 
 MOST_ROWS: Final = 10_000
 """Buckets times groups in one answer."""
@@ -43,6 +46,7 @@ class EventRecord(msgspec.Struct, frozen=True):
     Attributes:
         snapshot: name of its picture in the snapshot folder.
         verdict, review_reason, review_label, review_note, reviewed_by, reviewed_at_ns, review_version: what people said.
+        machine_type: what the system says, once people have said what type it is.
     """
 
     id: str
@@ -65,6 +69,7 @@ class EventRecord(msgspec.Struct, frozen=True):
     reviewed_by: str | None
     reviewed_at_ns: int | None
     review_version: int
+    machine_type: str | None
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -135,20 +140,11 @@ class Answer(msgspec.Struct, frozen=True):
     series: tuple[Entry, ...]
 
 
-class Reports:
+class Reports(Weeks, Overviews):
     """The read side of the database.
 
     Every method raises `StorageError` when the database can't be read.
     """
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who asks; what is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
 
     def for_(self, caller: Caller) -> "Reports":
         """The same, as somebody may see it."""
@@ -204,8 +200,11 @@ class Reports:
         return event
 
     def lost(self, cameras: Iterable[str]) -> dict[str, int]:
-        """How many samples of each camera were lost so far; cameras that lost none may be missing."""
+        """How many samples of each camera of the caller's were lost so far; cameras that lost none may be missing."""
         query = select(CameraStateRow.camera_id, CameraStateRow.lost).where(CameraStateRow.camera_id.in_(list(cameras)))
+        if self._caller.buildings is not None:
+            query = query.join(CameraRow, CameraRow.id == CameraStateRow.camera_id)
+            query = query.where(CameraRow.building_id.in_(sorted(self._caller.buildings)))
         with reading(self._engine) as connection:
             return {row.camera_id: row.lost for row in connection.execute(query)}
 
@@ -279,7 +278,8 @@ def _judged(query: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.type is not None:
         query = query.where(EventRow.type == wanted.type)
     if wanted.verdict is not None:
-        query = query.where(EventRow.verdict == wanted.verdict)
+        pending = wanted.verdict == Verdict.PENDING
+        query = query.where(PENDING if pending else EventRow.verdict == wanted.verdict)
     return query
 
 

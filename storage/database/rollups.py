@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 from storage.database.models import HourRollupRow, MinuteRollupRow
 from storage.database.upsert import upsert
 from storage.messages import NS_PER_S
+from storage.reviewing import Ruling, Verdict
+from storage.words import Label, UnknownReason
 
 MINUTE_NS: Final = 60 * NS_PER_S
 HOUR_NS: Final = 60 * MINUTE_NS
@@ -27,14 +29,41 @@ COLUMNS: Final = (
     "outside_hours",
     "open_tracks",
     "events",
+    *UnknownReason,
 )
 
 
-def track_columns(label: str, *, counted: bool, outside_hours: bool) -> tuple[str, ...]:
-    """Where a track goes. One that is not counted yet is open, whatever its label; one outside the hours never counts."""
+def track_columns(
+    label: str, *, counted: bool, outside_hours: bool, ruling: str | None, unknown_reason: str | None
+) -> tuple[str, ...]:
+    """Where a track goes.
+
+    One that is not counted yet is open, whatever its label; one outside the hours never counts, and one that people
+    have excluded goes nowhere.
+
+    Args:
+        label: as it is after people's corrections, as are the others; see `TrackRow`.
+        counted: whether its label is settled.
+        outside_hours: whether it began outside the policy's hours.
+        ruling: of people.
+        unknown_reason: of an unknown one.
+    """
+    if ruling == Ruling.EXCLUDED:
+        return ()
     if outside_hours:
         return ("outside_hours",)
-    return ("tracks", label) if counted else ("open_tracks",)
+    if not counted:
+        return ("open_tracks",)
+    if ruling == Ruling.EXEMPT:
+        return ("tracks", "exempt")
+    if label == Label.UNKNOWN and unknown_reason is not None:
+        return ("tracks", label, unknown_reason)
+    return ("tracks", label)
+
+
+def event_columns(verdict: str) -> tuple[str, ...]:
+    """Where an event goes: nowhere once it is dismissed."""
+    return () if verdict == Verdict.DISMISSED else ("events",)
 
 
 class Place(NamedTuple):
@@ -52,14 +81,10 @@ class Totals:
     def __init__(self) -> None:
         self._added: defaultdict[tuple[str, str, str, int], dict[str, int]] = defaultdict(dict)
 
-    def track(self, place: Place, started_ns: int, columns: Sequence[str], times: int = 1) -> None:
-        """Add a track to its columns `times` times; -1 takes it back."""
+    def add(self, place: Place, started_ns: int, columns: Sequence[str], times: int = 1) -> None:
+        """Add a track or an event to its columns `times` times; -1 takes it back."""
         for column in columns:
             self._add(place, started_ns, column, times)
-
-    def event(self, place: Place, started_ns: int, times: int = 1) -> None:
-        """Add an event likewise."""
-        self._add(place, started_ns, "events", times)
 
     def write(self, connection: Connection) -> None:
         """Add it all to the minutes and the hours."""

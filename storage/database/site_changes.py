@@ -44,7 +44,7 @@ class Changes(SiteAccess):
             # What stays is not checked again, here and below: earlier versions took more.
             if normal_name(new.name) != building.name:
                 new = msgspec.structs.replace(new, name=check_name(new.name, "building"))
-                refuse_double(connection, BuildingRow, new.name, building_id)
+                refuse_double(connection, BuildingRow, new.name, building_id, caller=self._caller)
             else:
                 new = msgspec.structs.replace(new, name=building.name)
             check_timezone(new.timezone)
@@ -53,6 +53,8 @@ class Changes(SiteAccess):
                 check_policy(new.policy)
             if values := _differing(building, new, BuildingChanges.__struct_fields__):
                 change(connection, BuildingRow, building_id, values)
+                about = "building", building_id
+                self._note(connection, "building.changed", about, building_id, fields=sorted(values))
             return self._building(connection, building_id)
 
     def change_camera(self, camera_id: str, changes: CameraChanges, *, version: int | None = None) -> Camera:
@@ -65,6 +67,7 @@ class Changes(SiteAccess):
 
         Raises:
             NotFoundError: there is no such camera, no such building in use, no such zone in it, or no such credential.
+            NotAllowedError: a credential, or another address with the one it has, by who may see some buildings only.
             InvalidError: a value that can't be accepted.
             ConflictError: the name is in use, the camera was removed, or (`ChangedError`) somebody else has changed it.
             SetupError: there is no key to encrypt a password with.
@@ -82,15 +85,18 @@ class Changes(SiteAccess):
                 # What stays is not checked again: its file may have gone since.
                 if url is not None and url != getattr(old, name):
                     new = msgspec.structs.replace(new, **{name: self._checked_address(url)})
-            new = self._placed(connection, new)
+            new = self._placed(connection, new, old)
             if new.name != old.name:
-                refuse_double(connection, CameraRow, new.name, camera_id)
+                refuse_double(connection, CameraRow, new.name, camera_id, caller=self._caller)
             values = _differing(old, new, CameraChanges.__struct_fields__)
             for name in ADDRESSES:
                 if values.get(name) is not None:
                     values[name] = seal_address(values[name], partial(self._seal, connection))
             if values:
                 change(connection, CameraRow, camera_id, values)
+                # Where it was and where it is now: both are to know.
+                for home in {old.building_id: None, new.building_id: None}:
+                    self._note(connection, "camera.changed", ("camera", camera_id), home, fields=sorted(values))
             return self._camera(connection, camera_id)
 
     def restore_camera(self, camera_id: str) -> Camera:
@@ -106,11 +112,13 @@ class Changes(SiteAccess):
                 return camera
             try:
                 self._building(connection, camera.building_id, in_use=True)
-                self._placed(connection, as_given(camera))
+                kept = as_given(camera)
+                self._placed(connection, kept, kept)
             except NotFoundError as error:
                 raise ConflictError(f"camera {camera_id} can't be restored: {error}") from error
-            refuse_double(connection, CameraRow, camera.name, camera_id)
+            refuse_double(connection, CameraRow, camera.name, camera_id, caller=self._caller)
             change(connection, CameraRow, camera_id, {"archived_at_ns": None})
+            self._note(connection, "camera.restored", ("camera", camera_id), camera.building_id)
             return self._camera(connection, camera_id)
 
     def _changed(self, connection: Connection, old: NewCamera, camera: Camera, changes: CameraChanges) -> NewCamera:

@@ -13,6 +13,7 @@ from storage.database.records import Building, Camera
 from storage.database.sealing import open_address, shown_stored
 from storage.database.userinfo import with_userinfo
 from storage.errors import ConflictError, NotFoundError, SetupError
+from storage.identity import SYSTEM, Caller
 from storage.names import alike, normal_name
 from storage.secrets import Secrets
 
@@ -111,15 +112,26 @@ def free_identifier(connection: Connection, kind: Kind, letter: str, wanted: str
 
 
 def refuse_double(
-    connection: Connection, kind: type[BuildingRow] | type[CameraRow], name: str, own: str | None = None
+    connection: Connection,
+    kind: type[BuildingRow] | type[CameraRow],
+    name: str,
+    own: str | None = None,
+    *,
+    caller: Caller = SYSTEM,
 ) -> None:
     """ConflictError if one that is not archived has the name, or one like it, or has it for its identifier.
 
-    The one with the identifier `own` may.
+    The one with the identifier `own` may. Of those that the caller may not see no more is said than that there is one.
     """
     like = alike(name)
-    for other, other_name in connection.execute(select(kind.id, kind.name).where(kind.archived_at_ns.is_(None))):
+    home = BuildingRow.id if issubclass(kind, BuildingRow) else CameraRow.building_id
+    query = select(kind.id, kind.name, home).where(kind.archived_at_ns.is_(None))
+    for other, other_name, building_id in connection.execute(query):
         if other == own:
+            continue
+        if not caller.sees(building_id):
+            if other == name or alike(other_name) == like:
+                raise ConflictError(f"the name {name!r} is taken: choose another name")
             continue
         if other == name:
             raise ConflictError(f"the name {name!r} is the identifier of another: choose another name")

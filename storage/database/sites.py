@@ -76,8 +76,9 @@ class Sites(Credentials, Changes):
         self._caller.need_all("new buildings")
         with self._changing() as connection:
             row["id"] = free_identifier(connection, BuildingRow, "b", building_id)
-            refuse_double(connection, BuildingRow, row["name"])
+            refuse_double(connection, BuildingRow, row["name"], caller=self._caller)
             connection.execute(insert(BuildingRow).values(row))
+            self._note(connection, "building.added", ("building", row["id"]), row["id"], name=row["name"])
             return building_row(connection, row["id"])
 
     def buildings(self, *, archived: bool = False) -> list[Building]:
@@ -119,6 +120,7 @@ class Sites(Credentials, Changes):
                 raise ConflictError(f"building {building_id} still has cameras ({names}): remove them first")
             if building.archived_at_ns is None:
                 archive(connection, BuildingRow, building_id)
+                self._note(connection, "building.archived", ("building", building_id), building_id)
             return self._building(connection, building_id)
 
     def add_zone(self, building_id: str, name: str, *, zone_id: str | None = None) -> Zone:
@@ -135,6 +137,7 @@ class Sites(Credentials, Changes):
             refuse_double_zone(connection, building_id, name)
             identifier = free_identifier(connection, ZoneRow, "z", zone_id)
             connection.execute(insert(ZoneRow).values(id=identifier, building_id=building_id, name=name))
+            self._note(connection, "zone.added", ("zone", identifier), building_id, name=name)
             return Zone(identifier, building_id, name)
 
     def zones(self, building_id: str) -> list[Zone]:
@@ -151,6 +154,7 @@ class Sites(Credentials, Changes):
 
         Raises:
             NotFoundError: no such building in use, no such zone in it, or no such credential.
+            NotAllowedError: a credential, by who may see some buildings only.
             InvalidError: a value that can't be accepted.
             ConflictError: name or identifier are in use.
             SetupError: there is no key to encrypt a password with.
@@ -167,12 +171,13 @@ class Sites(Credentials, Changes):
             building = self._building(connection, camera.building_id, in_use=True)
             row["credential"] = self._placed(connection, camera).credential
             row["id"] = free_identifier(connection, CameraRow, "c", camera.id, LONGEST_CAMERA_ID)
-            refuse_double(connection, CameraRow, row["name"])
+            refuse_double(connection, CameraRow, row["name"], caller=self._caller)
             row["policy"] = msgspec.to_builtins(check_policy(camera.policy) if camera.policy else building.policy)
             for field in ADDRESSES:
                 if row[field] is not None:
                     row[field] = seal_address(row[field], partial(self._seal, connection))
             connection.execute(insert(CameraRow).values(**row, version=1, created_at_ns=time.time_ns()))
+            self._note(connection, "camera.added", ("camera", row["id"]), camera.building_id, name=row["name"])
             return self._camera(connection, row["id"])
 
     def cameras(self, *, archived: bool = False) -> list[Camera]:
@@ -203,8 +208,10 @@ class Sites(Credentials, Changes):
             NotFoundError: there is none.
         """
         with self._changing() as connection:
-            if self._camera(connection, camera_id).archived_at_ns is None:
+            camera = self._camera(connection, camera_id)
+            if camera.archived_at_ns is None:
                 archive(connection, CameraRow, camera_id)
+                self._note(connection, "camera.archived", ("camera", camera_id), camera.building_id)
             return self._camera(connection, camera_id)
 
     def begin_epoch(self, camera_id: str, run: str, now_ns: int) -> Started:

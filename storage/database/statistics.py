@@ -9,14 +9,29 @@ from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, case, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from storage.database.buckets import HOUR_S, runs
 from storage.database.models import EventRow, HourRollupRow, MinuteRollupRow, TrackRow
 from storage.database.rollups import track_columns
 from storage.messages import NS_PER_S
+from storage.reviewing import Verdict
 from storage.statistics import wilson_interval
+from storage.words import UnknownReason
 
 MINUTE_NS: Final = 60 * NS_PER_S
 HOUR_NS: Final = HOUR_S * NS_PER_S
@@ -35,7 +50,9 @@ class Totals(msgspec.Struct):
         with_mask, without_mask, incorrect_mask, unknown, exempt: those by label.
         outside_hours: tracks that began outside the policy's hours, whatever came of them; in none of the others.
         open_tracks: tracks that are not counted yet.
-        events: opened.
+        events: opened, and not dismissed by people.
+        too_small, blurred, turned_away, occluded, too_dark, too_short, disagreement: the `unknown` ones by reason; where
+            people say that it can't be told there is none.
     """
 
     tracks: int = 0
@@ -47,6 +64,13 @@ class Totals(msgspec.Struct):
     outside_hours: int = 0
     open_tracks: int = 0
     events: int = 0
+    too_small: int = 0
+    blurred: int = 0
+    turned_away: int = 0
+    occluded: int = 0
+    too_dark: int = 0
+    too_short: int = 0
+    disagreement: int = 0
 
     @property
     def judged(self) -> int:
@@ -66,12 +90,28 @@ class Totals(msgspec.Struct):
         low, high = wilson_interval(self.with_mask, self.judged)
         return round(low, 4), round(high, 4)
 
+    @property
+    def unknown_reasons(self) -> dict[str, int]:
+        """The `unknown` ones by reason."""
+        return {reason: getattr(self, reason) for reason in REASONS}
+
     def add(self, name: str, number: int) -> None:
         """Add to one of the totals."""
         setattr(self, name, getattr(self, name) + number)
 
+    def __add__(self, other: "Totals") -> "Totals":
+        """Of both together."""
+        return Totals(*(getattr(self, name) + getattr(other, name) for name in NAMES))
+
+    def __sub__(self, other: "Totals") -> "Totals":
+        """Without those of a part."""
+        return Totals(*(getattr(self, name) - getattr(other, name) for name in NAMES))
+
 
 NAMES: Final = Totals.__struct_fields__
+REASONS: Final = tuple(reason.value for reason in UnknownReason)
+COUNTS: Final = tuple(name for name in NAMES if name not in REASONS)
+"""All but the `unknown` ones by reason."""
 
 Key = tuple[str, int]
 """Identifier of the group, "" for none or all, and number of the bucket."""
@@ -101,20 +141,24 @@ def totals(connection: Connection, edges: Sequence[int], group: str | None, scop
     found: dict[Key, Totals] = {}
     hours, minutes, moments = _parts(edges)
     for table, ranges in ((HourRollupRow, hours), (MinuteRollupRow, minutes)):
-        sums = [func.sum(getattr(table, name)) for name in NAMES]
+        # What fits into 32 bits PostgreSQL adds up twice as fast: the sums then are numbers of 64, not of any length.
+        sums = [func.sum(cast(getattr(table, name), Integer)) for name in NAMES]
         for query in _queries(table, table.start_ns, sums, ranges, (edges, group, scope)):
             for key, values in _rows(connection, query, group):
-                for name, value in zip(NAMES, values, strict=True):
-                    found.setdefault(key, Totals()).add(name, int(value))
+                here = Totals(*(int(value) for value in values))
+                found[key] = found[key] + here if key in found else here
     for query in _queries(TrackRow, TrackRow.started_ns, [func.count()], moments, (edges, group, scope)):
-        by = (TrackRow.counted, TrackRow.outside_hours, TrackRow.label)
+        by = (TrackRow.counted, TrackRow.outside_hours, TrackRow.label, TrackRow.ruling, TrackRow.unknown_reason)
         labelled = query.add_columns(*by).where(TrackRow.counts).group_by(*by)
-        for key, (number, counted, outside_hours, label) in _rows(connection, labelled, group):
-            here = found.setdefault(key, Totals())
-            for name in track_columns(label, counted=counted, outside_hours=outside_hours):
-                here.add(name, number)
+        for key, (number, counted, outside_hours, label, ruling, reason) in _rows(connection, labelled, group):
+            columns = track_columns(
+                label, counted=counted, outside_hours=outside_hours, ruling=ruling, unknown_reason=reason
+            )
+            for name in columns:
+                found.setdefault(key, Totals()).add(name, number)
     for query in _queries(EventRow, EventRow.started_ns, [func.count()], moments, (edges, group, scope)):
-        for key, (number,) in _rows(connection, query.where(EventRow.counts), group):
+        counted_events = query.where(EventRow.counts, EventRow.verdict != Verdict.DISMISSED)
+        for key, (number,) in _rows(connection, counted_events, group):
             found.setdefault(key, Totals()).add("events", number)
     return found
 

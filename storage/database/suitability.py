@@ -9,10 +9,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, select, tuple_, update
 
+from storage.database.audit import note
 from storage.database.engine import reading, writing
-from storage.database.models import CameraHourRow, CameraViewRow
+from storage.database.models import CameraHourRow, CameraRow, CameraViewRow
 from storage.database.upsert import upsert
+from storage.errors import NotFoundError
 from storage.face_tally import Tally, packed, unpacked
+from storage.identity import SYSTEM, Caller
 from storage.messages import NS_PER_S
 
 HOUR_NS: Final = 3600 * NS_PER_S
@@ -41,21 +44,27 @@ def write_tallies(connection: Connection, tallies: Mapping[tuple[str, int], Tall
 class FaceTallies:
     """Reads what cameras saw. Every method raises StorageError when the database can't be used."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
         """Begin.
 
         Args:
             engine: of a migrated database.
+            caller: who asks; a camera of a building that is not theirs is not there.
         """
-        self._engine = engine
+        self._engine, self._caller = engine, caller
 
     def since(self, camera_id: str, from_ns: int) -> Tally:
-        """All that a camera saw in the hours that had not ended at `from_ns`."""
+        """All that a camera saw in the hours that had not ended at `from_ns`.
+
+        Raises:
+            NotFoundError: the camera is not the caller's.
+        """
         query = select(CameraHourRow.tally).where(
             CameraHourRow.camera_id == camera_id, CameraHourRow.start_ns > from_ns - HOUR_NS
         )
         whole = Tally()
         with reading(self._engine) as connection:
+            check_camera_seen(connection, self._caller, camera_id)
             for data in connection.execute(query.order_by(CameraHourRow.start_ns)).scalars():
                 whole.add(unpacked(data))
         return whole
@@ -79,13 +88,14 @@ class KeptView:
 class Views:
     """Keeps views over restarts. Every method raises StorageError when the database can't be used."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
         """Begin.
 
         Args:
             engine: of a migrated database.
+            caller: who lets one be forgotten; the view of a camera that is not theirs is not there.
         """
-        self._engine = engine
+        self._engine, self._caller = engine, caller
 
     def load(self, cameras: Collection[str]) -> dict[str, KeptView]:
         """The views that are known of cameras, by identifier."""
@@ -114,9 +124,27 @@ class Views:
             return set(connection.execute(query).scalars())
 
     def forget(self, camera_id: str) -> None:
-        """Let a camera's view be learnt anew."""
+        """Let a camera's view be learnt anew.
+
+        Raises:
+            NotFoundError: the camera is not the caller's.
+        """
         with writing(self._engine) as connection:
+            home = check_camera_seen(connection, self._caller, camera_id)
             connection.execute(delete(CameraViewRow).where(CameraViewRow.camera_id == camera_id))
+            note(connection, self._caller, "camera.view_accepted", ("camera", camera_id), home)
+
+
+def check_camera_seen(connection: Connection, caller: Caller, camera_id: str) -> str:
+    """The building of a camera of the caller's; "" for one that is not registered, which is the system's alone.
+
+    Raises:
+        NotFoundError: it is not theirs.
+    """
+    home = connection.execute(select(CameraRow.building_id).where(CameraRow.id == camera_id)).scalar_one_or_none() or ""
+    if not caller.sees(home):
+        raise NotFoundError(f"there is no camera {camera_id!r}: list the cameras, or add it first")
+    return home
 
 
 def _values(view: KeptView, now_ns: int) -> dict[str, Any]:

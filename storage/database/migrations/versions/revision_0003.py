@@ -32,12 +32,21 @@ def upgrade() -> None:
         for reason in REASONS:
             op.add_column(table, sa.Column(reason, NS, nullable=False, server_default=sa.text("0")))
     _count_reasons()
+    pending = sa.text("verdict = 'pending'")
+    op.create_index(
+        "ix_event_pending",
+        "event",
+        ["started_ns", "id", "building_id"],
+        sqlite_where=pending,
+        postgresql_where=pending,
+    )
     _reviews()
     _people()
 
 
 def downgrade() -> None:
     """Take it all back; labels that people corrected stay as they are now."""
+    op.drop_index("ix_event_pending", "event")
     for table in ("idempotency", "audit", "api_key", "account_session", "account_link", "account"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
@@ -56,8 +65,8 @@ def _columns() -> list[tuple[str, sa.Column[Any]]]:
         ("building", sa.Column("spot_share", sa.Float, nullable=False, server_default=sa.text("0"))),
         *(("track", sa.Column(name, WORD)) for name in ("machine_label", "machine_reason", "ruling")),
         ("event", sa.Column("machine_type", WORD)),
-        ("snapshot", sa.Column("box", sa.JSON)),
-        ("snapshot", sa.Column("at_ns", NS)),
+        *((table, sa.Column("box", sa.JSON)) for table in ("snapshot", "candidate")),
+        *((table, sa.Column("at_ns", NS)) for table in ("snapshot", "candidate")),
     ]
 
 

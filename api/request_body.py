@@ -1,0 +1,109 @@
+"""Reading the body of a request whole, within the limits of what it is sent to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope
+
+from api.problems import ProblemError
+
+MOST_BODY_BYTES: Final = 1024 * 1024
+DRAINED_BYTES: Final = 8 * MOST_BODY_BYTES
+"""Beyond the limit so much is read and forgotten: who is still sending would not see the answer."""
+
+BODY_LIMIT_S: Final = 10.0
+
+PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "image/tiff")
+MOST_PICTURE_BYTES: Final = 20 * 1000 * 1000
+
+MOST_LARGE: Final = 4
+"""Bodies that may be large, in memory at a time; others are told to come again."""
+
+
+class Taken(NamedTuple):
+    """What is taken at an address.
+
+    Attributes:
+        types: of content. Forms and plain text are never among them: those are what pages of other sites can send
+            without being asked.
+        most_bytes: of a body.
+        patience: it has to be there within so many times `BODY_LIMIT_S`.
+    """
+
+    types: tuple[str, ...] = ("application/json",)
+    most_bytes: int = MOST_BODY_BYTES
+    patience: int = 1
+
+
+_TAKEN: Final[Mapping[str, Taken]] = {
+    "/api/v1/cameras/import": Taken(("application/json", "text/csv")),
+    "/api/v1/analyze": Taken(PICTURE_TYPES, MOST_PICTURE_BYTES, patience=3),
+}
+_ORDINARY: Final = Taken()
+
+_large = 0
+
+
+async def read_body(scope: Scope, receive: Receive) -> bytes:
+    """The whole body: none is so large that it has to be read piece by piece.
+
+    Raises:
+        ProblemError: too large, too slow, of a type that is not taken there, or too many at once.
+    """
+    headers = Headers(scope=scope)
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        return b""
+    taken = _TAKEN.get(scope["path"], _ORDINARY)
+    async with _place(taken):
+        body, size = await _received(receive, taken)
+    if size > taken.most_bytes:
+        raise ProblemError(413, "body-too-large", f"a request may have {taken.most_bytes} bytes here")
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if size and kind not in taken.types:
+        what = "a picture" if taken.types is PICTURE_TYPES else "JSON"
+        raise ProblemError(
+            415, "unsupported-media-type", f"send {what}, with `Content-Type: {'` or `'.join(taken.types)}`"
+        )
+    return body
+
+
+async def _received(receive: Receive, taken: Taken) -> tuple[bytes, int]:
+    """A body and its size; of one that is too large, nothing, and about how large it is."""
+    parts: list[bytes] = []
+    size, limit_s = 0, taken.patience * BODY_LIMIT_S
+    try:
+        async with asyncio.timeout(limit_s):
+            more = True
+            while more and size <= taken.most_bytes + DRAINED_BYTES:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ProblemError(400, "bad-request", "the connection was closed before the body was complete")
+                part = message.get("body", b"")
+                size += len(part)
+                if size <= taken.most_bytes:
+                    parts.append(part)
+                else:
+                    parts.clear()
+                more = message.get("more_body", False)
+    except TimeoutError:
+        raise ProblemError(408, "request-timeout", f"the body did not arrive within {limit_s:.0f} s") from None
+    return b"".join(parts), size
+
+
+@asynccontextmanager
+async def _place(taken: Taken) -> AsyncIterator[None]:
+    """One of the large ones that may come in at a time; for one event loop."""
+    global _large  # noqa: PLW0603 of the process, like its memory
+    if taken.most_bytes <= MOST_BODY_BYTES:
+        yield
+        return
+    if _large >= MOST_LARGE:
+        raise ProblemError(503, "busy", "too many large bodies come in at this moment: try again in a moment")
+    _large += 1
+    try:
+        yield
+    finally:
+        _large -= 1
