@@ -1,6 +1,6 @@
 """What is sent to set up and change buildings, cameras and credentials."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +23,12 @@ Breaches = Annotated[list[Breach], Field(min_length=1, max_length=2)]
 Detection = Annotated[float, Field(ge=0.1, le=0.95, allow_inf_nan=False)]
 Confidence = Annotated[float, Field(ge=0.4, le=0.99, allow_inf_nan=False)]
 Retention = Annotated[int, Field(ge=1, le=36_500)]
+
+SPOT_SHARE: Final = (
+    "Share of its passages that people check, drawn at random; 0: none. So the error of the labels is measured. Of each that "
+    "is drawn, whether the person wore a mask or not, one small picture of the face is kept until somebody has checked it, at "
+    "most 48 hours: tell those who are seen."
+)
 
 
 class _Body(BaseModel):
@@ -94,6 +100,7 @@ class BuildingIn(_Body):
     timezone: str = Field(description="IANA name.", examples=["Europe/Berlin"])
     retention_days: Retention = Field(30, description="How long what is seen there is kept.")
     policy: PolicyIn | None = Field(None, description="Which its new cameras get.")
+    spot_share: Share = Field(0.0, description=SPOT_SHARE)
     id: Named | None = Field(None, description="Made where not given.")
 
 
@@ -104,6 +111,7 @@ class BuildingPatch(_Change):
     timezone: str = ""
     retention_days: Retention = 30
     policy: PolicyIn = PolicyIn()
+    spot_share: Share = Field(0.0, description=SPOT_SHARE)
 
     def changes(self, building: records.Building) -> BuildingChanges:
         """The same for the database."""

@@ -229,7 +229,7 @@ def test_a_wall_of_many_cameras_asks_for_what_is_in_view_and_for_twelve_at_once(
     assert 6 <= len(set(asked)) <= MOST_AT_ONCE
     assert pictures.count() == len(set(asked))
     # All in view at once: they take turns.
-    page.set_viewport_size({"width": 2560, "height": 2400})
+    page.set_viewport_size({"width": 2560, "height": 3600})
     until_s = time.monotonic() + 60
     while pictures.count() < len(cameras):
         assert time.monotonic() < until_s

@@ -59,6 +59,7 @@ class Building(BaseModel):
     timezone: str = Field(description="IANA name.", examples=["Europe/Berlin"])
     retention_days: int = Field(description="How long what was seen there is kept.")
     policy: Policy = Field(description="Which its new cameras get.")
+    spot_share: float = Field(description="Share of its passages that people check, drawn at random; 0: none.")
     version: int
     created_at: Instant
     archived_at: Instant | None
@@ -72,6 +73,7 @@ class Building(BaseModel):
             timezone=building.timezone,
             retention_days=building.retention_days,
             policy=Policy.of(building.policy),
+            spot_share=building.spot_share,
             version=building.version,
             created_at=iso(building.created_at_ns),
             archived_at=iso_or_none(building.archived_at_ns),

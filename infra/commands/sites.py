@@ -29,6 +29,15 @@ BuildingId = Annotated[str, typer.Argument(metavar="BUILDING", help="Its identif
 NewId = Annotated[
     str | None, typer.Option("--id", metavar="ID", help="Identifier (the next free one).", show_default=False)
 ]
+SpotShare = Annotated[
+    float | None,
+    typer.Option(
+        "--spot-share",
+        metavar="SHARE",
+        help="Share of passages that people check at random, e.g. 0.02; 0: none. Each keeps a picture for up to 48 hours.",
+        show_default=False,
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="Also those that were removed.")]
 
 
@@ -42,13 +51,16 @@ def add_building(
     retention: Annotated[
         int, typer.Option("--retention", metavar="DAYS", help="How long what is seen there is to be kept.")
     ] = 30,
+    share: SpotShare = None,
     identifier: NewId = None,
     json: Json = False,
 ) -> None:
     """Set up a building."""
     with opened_sites(load_settings()) as sites:
         where = this_timezone() if timezone is None else timezone
-        made = sites.add_building(name, where, building_id=identifier, retention_days=retention)
+        made = sites.add_building(
+            name, where, building_id=identifier, retention_days=retention, spot_share=share or 0.0
+        )
     tell(shapes.Building.of(made), f"building {made.id}: {made.name}, {made.timezone}", json)
     if timezone is None:
         say(f"its reports are in this machine's time zone, {made.timezone}; --timezone takes another")
@@ -83,6 +95,7 @@ def show_building(which: BuildingId, json: Json = False) -> None:
         ("time zone", one.timezone),
         ("to be kept", f"{one.retention_days} days"),
         ("policy", shown_policy(one.policy)),
+        ("checked at random", f"{one.spot_share:.3g} of its passages" if one.spot_share else "nothing"),
         ("zones", ", ".join(f"{zone.id} {zone.name}" for zone in zones)),
         ("cameras", ", ".join(f"{camera.id} {camera.name}" for camera in cameras)),
         ("removed", shown_removal(one.archived_at_ns)),
@@ -119,6 +132,7 @@ def change_building(
     labels: Labels = None,
     dwell: Dwell = None,
     hours: HoursOption = None,
+    share: SpotShare = None,
     json: Json = False,
 ) -> None:
     """Change a building; its policy is for cameras that are added later."""
@@ -129,6 +143,7 @@ def change_building(
             timezone=UNSET if timezone is None else timezone,
             retention_days=UNSET if retention is None else retention,
             policy=changed_policy(old.policy, labels, dwell, hours),
+            spot_share=UNSET if share is None else share,
         )
         # The policy is made of what was read: it must still be there.
         new = sites.change_building(old.id, changes, version=old.version)

@@ -20,6 +20,7 @@ class BuildingChanges(msgspec.Struct, frozen=True):
     timezone: str | UnsetType = UNSET
     retention_days: int | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
+    spot_share: float | UnsetType = UNSET
 
 
 class CameraChanges(msgspec.Struct, frozen=True):

@@ -114,6 +114,17 @@ def check_retention(days: int) -> int:
     return days
 
 
+def check_share(share: float) -> float:
+    """Of passages that people check.
+
+    Raises:
+        InvalidError: not between 0 and 1.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise InvalidError(f"the share of passages to check is 0 (none) to 1 (all), e.g. 0.02 for 2 %, not {share}")
+    return float(share)
+
+
 def check_password(value: str) -> str:
     """Of a camera. What it is, is never repeated.
 

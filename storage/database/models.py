@@ -280,7 +280,15 @@ class SpotCheckRow(Base):
     """
 
     __tablename__ = "spot_check"
-    __table_args__ = (Index(None, "building_id", "started_ns"), Index(None, "expires_at_ns"))
+    __table_args__ = (
+        Index(None, "building_id", "started_ns"),
+        Index(
+            "ix_spot_check_pictured",
+            "expires_at_ns",
+            sqlite_where=text("jpeg IS NOT NULL"),
+            postgresql_where=text("jpeg IS NOT NULL"),
+        ),
+    )
 
     track_id: Mapped[str] = mapped_column(DERIVED_ID, primary_key=True)
     camera_id: Mapped[str] = mapped_column(ID)
@@ -295,6 +303,15 @@ class SpotCheckRow(Base):
     label: Mapped[str | None] = mapped_column(WORD)
     checked_by: Mapped[str | None] = mapped_column(NAME)
     checked_at_ns: Mapped[int | None]
+
+
+class SpotKeyRow(Base):
+    """The key by which tracks are drawn, random, made with the first draw; there is one row, number 1."""
+
+    __tablename__ = "spot_key"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    key: Mapped[bytes]
 
 
 class SnapshotRow(Base):

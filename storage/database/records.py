@@ -67,6 +67,7 @@ class Building(msgspec.Struct, frozen=True):
         policy: which new cameras get.
         version: grows with every change.
         created_at_ns, archived_at_ns: Unix time; the latter None while it is in use.
+        spot_share: of its passages, 0 to 1, that are drawn at random for people to check; 0: none.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Building(msgspec.Struct, frozen=True):
     version: int
     created_at_ns: int
     archived_at_ns: int | None = None
+    spot_share: float = 0.0
 
 
 class Zone(msgspec.Struct, frozen=True):

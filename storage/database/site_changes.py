@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from storage.database.addresses import normal_address
 from storage.database.changes import BuildingChanges, CameraChanges, check_version, given
-from storage.database.checks import check_camera, check_name, check_policy, check_retention, check_timezone
+from storage.database.checks import check_camera, check_name, check_policy, check_retention, check_share, check_timezone
 from storage.database.models import BuildingRow, CameraRow
 from storage.database.records import Building, Camera, NewCamera
 from storage.database.sealing import seal_address
@@ -49,6 +49,7 @@ class Changes(SiteAccess):
                 new = msgspec.structs.replace(new, name=building.name)
             check_timezone(new.timezone)
             check_retention(new.retention_days)
+            check_share(new.spot_share)
             if new.policy != building.policy:
                 check_policy(new.policy)
             if values := _differing(building, new, BuildingChanges.__struct_fields__):

@@ -17,6 +17,7 @@ from storage.database.checks import (
     check_name,
     check_policy,
     check_retention,
+    check_share,
     check_timezone,
 )
 from storage.database.credentials import Credentials
@@ -58,11 +59,12 @@ class Sites(Credentials, Changes):
         building_id: str | None = None,
         retention_days: int = 30,
         policy: Policy | None = None,
+        spot_share: float = 0.0,
     ) -> Building:
         """Set up a building; without an identifier it becomes b1, b2, ...
 
         Raises:
-            InvalidError: a name, time zone, identifier, retention or policy that can't be accepted.
+            InvalidError: a name, time zone, identifier, retention, policy or share that can't be accepted.
             ConflictError: name or identifier are in use.
         """
         row = {
@@ -70,6 +72,7 @@ class Sites(Credentials, Changes):
             "timezone": check_timezone(timezone),
             "retention_days": check_retention(retention_days),
             "policy": msgspec.to_builtins(check_policy(policy or Policy())),
+            "spot_share": check_share(spot_share),
             "version": 1,
             "created_at_ns": time.time_ns(),
         }

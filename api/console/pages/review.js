@@ -38,17 +38,20 @@ export default function Review({ route }) {
           href=${href("review", { ...query, view: name === "single" ? "" : name })}>${T.review.view[name]}</a>`)}
         ${may("reviewer") && html`<a class="button small" href=${href("spot")}><${Icon} name="search" size=${16} />${T.review.toSpot}</a>`}
       </nav></div>
-    <${Shown} asked=${asked}>${(known) => html`<div class=${classes("review", view)}>
+    <${Shown} asked=${asked}>${(known) => {
+      const question = JSON.stringify(wanted(route.query, known));
+      return html`<div class=${classes("review", view)}>
       <${Filters} route=${route} places=${known} tracks=${view === "passages"} />
       ${view === "passages"
-        ? html`<${Passages} key=${JSON.stringify(wanted(route.query))} query=${route.query} places=${known} />`
-        : html`<${Events} key=${JSON.stringify(wanted(route.query))} route=${route} places=${known} sheet=${view === "sheet"} />`}
-    </div>`}<//>`;
+        ? html`<${Passages} key=${question} wanted=${wanted(route.query, known)} places=${known} />`
+        : html`<${Events} key=${question} route=${route} places=${known} sheet=${view === "sheet"} />`}
+    </div>`;
+    }}<//>`;
 }
 
 // The same events in both views: what was judged in one is judged in the other.
 function Events({ route, places: known, sheet }) {
-  const queue = useQueue(wanted(route.query), sheet ? null : route.rest[0]);
+  const queue = useQueue(wanted(route.query, known), sheet ? null : route.rest[0]);
   return html`<${Shown} asked=${queue.asked}>${() => {
     if (queue.items.length === 0) return html`<${Nothing} queue=${queue} query=${route.query} />`;
     return sheet ? html`<${Sheet} queue=${queue} places=${known} />` : html`<${Desk} queue=${queue} places=${known} route=${route} />`;

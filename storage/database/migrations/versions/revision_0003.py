@@ -51,7 +51,7 @@ def downgrade() -> None:
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION audit_only_grows()")
-    for table in ("spot_check", "review", "event_face"):
+    for table in ("spot_key", "spot_check", "review", "event_face"):
         op.drop_table(table)
     for table in ROLLUPS:
         for reason in REASONS:
@@ -127,7 +127,20 @@ def _reviews() -> None:
         sa.PrimaryKeyConstraint("track_id", name="pk_spot_check"),
     )
     op.create_index("ix_spot_check_building_id_started_ns", "spot_check", ["building_id", "started_ns"])
-    op.create_index("ix_spot_check_expires_at_ns", "spot_check", ["expires_at_ns"])
+    pictured = sa.text("jpeg IS NOT NULL")
+    op.create_index(
+        "ix_spot_check_pictured",
+        "spot_check",
+        ["expires_at_ns"],
+        sqlite_where=pictured,
+        postgresql_where=pictured,
+    )
+    op.create_table(
+        "spot_key",
+        sa.Column("id", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("key", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_spot_key"),
+    )
 
 
 def _people() -> None:
