@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps --require-hashes --compile-bytecode
 ROOMS := ingest detect classify storage api infra
+ALONE := bench camera_bench camera_commands demo endurance killed_aggregator live outages preview_api scale_out substream watch workers
 MODELS := $(VENV)/share/maskwatch/models
 CONSOLE := $(VENV)/share/maskwatch/console
 SCRIPTS := $(VENV)/share/maskwatch/npm
@@ -75,11 +76,14 @@ setup-train: $(VENV)/.train
 demo: $(VENV)/.demo
 	$(BIN)/maskwatch demo $(if $(DURATION),--duration $(DURATION))
 
+# Many tests wait rather than compute.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
+# What lives by the clock, or measures, has the machine to itself.
 test-slow: $(VENV)/.dev $(VENV)/.train
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2 --dist loadfile $(ALONE:%=--ignore=tests/test_%.py)
+	$(BIN)/pytest -m slow $(ALONE:%=tests/test_%.py)
 
 proof: $(VENV)/.dev $(VENV)/.train
 	MASKWATCH_PROOF=1 $(BIN)/pytest -m "slow or not slow"

@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from api.headers import OWN_WEBCAM
 from api.problems import ProblemError
 from storage.errors import SetupError
 
@@ -129,6 +130,7 @@ def _answer(request: Request, page: Page) -> Response:
     headers = {**KEPT, "ETag": page.tag}
     if page.kind.startswith("text/html"):
         headers["Content-Security-Policy"] = policy(page.plain.decode())
+        headers |= OWN_WEBCAM
     if page.tag in [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
     if any(one.strip().startswith("gzip") for one in request.headers.get("accept-encoding", "").split(",")):

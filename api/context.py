@@ -15,6 +15,7 @@ from storage.database.judged_pictures import JudgedPictures
 from storage.database.reports import Reports
 from storage.database.reviews import Reviews
 from storage.database.sites import Sites
+from storage.database.spot_checks import SpotChecks
 from storage.database.suitability import FaceTallies, Views
 from storage.identity import SYSTEM, Caller
 from storage.telling import Telling
@@ -58,6 +59,11 @@ class ApiContext:
     def reviews(self) -> Reviews:
         """Events as the caller may judge them."""
         return Reviews(self.engine, self.caller)
+
+    @property
+    def spot_checks(self) -> SpotChecks:
+        """Passages drawn at random, as the caller may check them."""
+        return SpotChecks(self.engine, self.caller)
 
     @property
     def judged(self) -> JudgedPictures:

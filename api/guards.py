@@ -1,7 +1,7 @@
 """What every request passes before a route sees it, and what every answer carries.
 
 What comes in by the loopback may need no login: there `Host` must name the loopback, or the address that is set (DNS
-rebinding). Changes must not come from another origin.
+rebinding). Changes must not come from another origin, whose pages may lead here, but load nothing from here.
 """
 
 import re
@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.cookies import pending
-from api.headers import ALWAYS, NOT_KEPT, is_loopback, named_host, own_address_of, peer_of
+from api.headers import ALWAYS, NO_DEVICES, NOT_KEPT, is_loopback, named_host, own_address_of, peer_of
 from api.problems import ProblemError, problem, unexpected
 from api.request_body import read_body
 
@@ -21,7 +21,7 @@ API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'
 """Content security policy: nothing that the API says is ever run or shown as a page."""
 
 _HOST: Final = re.compile(r"[a-z0-9._~%-]+(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?")
-_UNLESS_SET: Final[Mapping[str, str]] = {"Content-Security-Policy": API_POLICY, **NOT_KEPT}
+_UNLESS_SET: Final[Mapping[str, str]] = {"Content-Security-Policy": API_POLICY, **NOT_KEPT, **NO_DEVICES}
 
 
 class Guards:
@@ -96,11 +96,15 @@ def _check_origin(scope: Scope, public: str) -> None:
             "host-not-allowed",
             "on this machine only http://localhost and http://127.0.0.1 are served, and the address set as MASKWATCH_PUBLIC_URL",
         )
+    site = headers.get("sec-fetch-site")
     if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+        # Their pages can't read the answer, but looking at a picture, say, would be noted.
+        if site in {"cross-site", "same-site"} and headers.get("sec-fetch-dest") != "document":
+            raise ProblemError(403, "cross-site", "pages of other addresses may lead here, and load nothing from here")
         return
     origin = headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc.lower() not in {host, public or host}
-    if foreign or headers.get("sec-fetch-site") == "cross-site":
+    if foreign or site == "cross-site":
         raise ProblemError(403, "cross-site", "changes are made from this address's own pages, or without a browser")
 
 

@@ -11,8 +11,11 @@ ALWAYS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
+NO_DEVICES: Final[Mapping[str, str]] = {"Permissions-Policy": "camera=(), microphone=(), geolocation=()"}
+OWN_WEBCAM: Final[Mapping[str, str]] = {"Permissions-Policy": "camera=(self), microphone=(), geolocation=()"}
+"""Of the console alone: photos are tried with the webcam of whoever looks at it, who is asked by the browser."""
+
 NOT_KEPT: Final[Mapping[str, str]] = {"Cache-Control": "no-store"}
 
 

@@ -179,9 +179,9 @@ class Hub:
                 self._closed.wait(AWAY_S)
                 continue
             except Exception:
-                # A thread that ends would leave everybody in silence.
-                log.exception("looking on failed")
-                self._closed.wait(AWAY_S)
+                # A thread that ends would leave everybody in silence. A server that stops takes the bus away.
+                if not self._closed.wait(AWAY_S):
+                    log.exception("looking on failed")
                 continue
             if trouble:
                 trouble = False

@@ -60,10 +60,12 @@ class Logins:
 
         The peer and what the browser calls us are the loopback, so that no name of another site leads here, and nobody has
         passed it on. Where an address is set by which others come, a proxy may do so without saying it: then nobody is.
+        Nor is who speaks HTTP/1.0: no browser does, but nginx, which names neither itself nor others unless it is told to.
         """
         hosts, public = request.headers.getlist("host"), urlsplit(self.setup.public_url or "//localhost")
         return (
             self.setup.mode == "auto"
+            and request.scope["http_version"] != "1.0"
             and is_loopback(public.hostname or "")
             and is_loopback(peer_of(request.scope) or "")
             and len(hosts) == 1

@@ -6,15 +6,18 @@ Nobody has a queue: who takes pictures slowly gets fewer of them.
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.problems import ProblemError
 from storage.bus import Bus, BusError
+from storage.errors import StorageError
 from storage.preview import Picture, Previews
 
 MOST_VIEWERS: Final = 32
@@ -22,7 +25,10 @@ FIRST_S: Final = 5.0
 """The first picture comes within that, or there is none."""
 
 LONGEST_S: Final = 900.0
-"""Then a preview ends, and who looks comes back: what they may see is looked up anew."""
+"""Then a preview ends, and who looks comes back."""
+
+WELCOME_S: Final = 10.0
+"""No picture is shown later than that after it was asked whether who looks still may."""
 
 SEND_S: Final = 10.0
 """Who takes nothing for so long is gone."""
@@ -129,6 +135,10 @@ class Viewers:
         with self._lock:
             self._viewers.discard(viewer)
 
+    def _looked_at(self) -> bool:
+        with self._lock:
+            return bool(self._viewers)
+
     def _wishes(self) -> dict[str, int] | None:
         """What is looked at, and how wide it is to be; None: nothing any more, and the thread is to end."""
         with self._lock:
@@ -162,8 +172,9 @@ class Viewers:
                 self._closed.wait(AWAY_S)
                 continue
             except Exception as error:
-                # A thread that ends would leave everybody with their last picture. A server that stops takes the bus away.
-                if not self._closed.wait(AWAY_S):
+                # A thread that ends would leave everybody with their last picture. A server that stops takes the bus away:
+                # what a connection says that is closed under a reader is no news.
+                if not self._closed.wait(AWAY_S) and self._looked_at():
                     log.exception("reading previews failed", error=type(error).__name__)
                 continue
             for camera, (position, picture) in found.items():
@@ -181,17 +192,18 @@ class Viewers:
 class PreviewStream(Response):
     """The answer to a viewer: pictures one after another, until they go, the server stops or `LONGEST_S` are over."""
 
-    def __init__(self, viewers: Viewers, viewer: Viewer, first: Picture) -> None:
+    def __init__(self, viewers: Viewers, viewer: Viewer, first: Picture, welcome: Callable[[], bool]) -> None:
         """Begin.
 
         Args:
             viewers: all of them.
             viewer: who has joined; they leave with this answer.
             first: the picture to begin with.
+            welcome: whether they still may look at this camera; asked now and then, in a thread.
         """
         super().__init__(headers={**PRIVATE, "X-Accel-Buffering": "no"}, media_type=MEDIA_TYPE)
         del self.headers["content-length"]
-        self._viewers, self._viewer, self._first = viewers, viewer, first
+        self._viewers, self._viewer, self._first, self._welcome = viewers, viewer, first, welcome
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 as the server calls it
         """Show."""
@@ -207,7 +219,8 @@ class PreviewStream(Response):
             self._viewers.leave(self._viewer)
 
     async def _show(self, gone: "asyncio.Task[None]", send: Send) -> None:
-        until_s = time.monotonic() + LONGEST_S
+        asked_s = time.monotonic()
+        until_s = asked_s + LONGEST_S
         picture: Picture | None = self._first
         body = NEXT.removeprefix(b"\r\n")
         while picture is not None:
@@ -223,6 +236,17 @@ class PreviewStream(Response):
                 coming.cancel()
                 return
             picture = coming.result()
+            if time.monotonic() - asked_s >= WELCOME_S:
+                if not await self._may():
+                    return
+                asked_s = time.monotonic()
+
+    async def _may(self) -> bool:
+        try:
+            return await run_in_threadpool(self._welcome)
+        except StorageError:
+            # Nobody knows; it is asked again with the next picture.
+            return True
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -51,7 +52,7 @@ class EventStream(Response):
         self._hub.join(onlooker)
         gone = asyncio.create_task(_disconnected(receive))
         try:
-            missed = await asyncio.to_thread(self._hub.catch_up, onlooker, self._last)
+            missed = await run_in_threadpool(self._hub.catch_up, onlooker, self._last)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             with suppress(TimeoutError):
                 async for body in self._bodies(onlooker, missed, gone):
@@ -91,7 +92,7 @@ class EventStream(Response):
 
     async def _may(self) -> bool:
         try:
-            return await asyncio.to_thread(self._welcome)
+            return await run_in_threadpool(self._welcome)
         except StorageError:
             # Nobody knows; it is asked again soon.
             return True

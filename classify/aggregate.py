@@ -7,6 +7,7 @@ written, facts gather in memory, pictures of events with them, and the stream is
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -46,6 +47,12 @@ EPOCH_WAIT_S: Final = 1.0
 
 RENEW_S: Final = 1.0
 RETRY_S: Final = 1.0
+DRAWING_S: Final = 5.0
+"""How often it is read again which buildings want passages to be checked."""
+
+WIPE_S: Final = 60.0
+"""How often pictures are removed that nobody checked in time."""
+
 STAND_BY_S: Final = 0.5
 """How often is asked for a lease that somebody else has."""
 
@@ -79,6 +86,9 @@ class Aggregator:
         self._retry_s = 0.0
         self.trouble: str | None = None
         """Why nothing can be written just now."""
+        self._desk.draw_by(ledger.drawing())
+        self._drawn_by_s = self._renewed_s
+        self._wiped_s = self._renewed_s - WIPE_S
         # What the last transaction left to be done after it.
         frames.release(frame for memory in self._desk.memories.values() for frame in memory.released)
         bus.trim(partition, self._position)
@@ -96,6 +106,7 @@ class Aggregator:
         started_s = time.monotonic()
         entries = self._bus.read(self._partition, self._position, count=READ, block_ms=BLOCK_MS)
         self._desk.looked_at = self._showing.wanted(self._desk.memories)
+        self._look_up()
         for position, message in entries:
             self._position = position
             self._heard_s[message.camera] = started_s
@@ -117,6 +128,19 @@ class Aggregator:
 
     def _begin_anew(self, camera: str, reason: str) -> None:
         self._desk.begin_anew(camera, time.time_ns(), reason, self._ledger.left_open(camera))
+
+    def _look_up(self) -> None:
+        """Now and then, ask the database what passages people want to check, and remove what they did not."""
+        now_s = time.monotonic()
+        if self.trouble is not None:
+            return
+        with suppress(StorageError):
+            if now_s - self._drawn_by_s > DRAWING_S:
+                self._drawn_by_s = now_s
+                self._desk.draw_by(self._ledger.drawing())
+            if now_s - self._wiped_s > WIPE_S:
+                self._wiped_s = now_s
+                self._ledger.wipe_old(time.time_ns())
 
     def _hurry(self) -> None:
         """Give up on what live cameras have waited for too long."""
@@ -172,7 +196,7 @@ class Aggregator:
         self._bus.trim(self._partition, self._position)
         self._telling.tell(batch.news)
         if moments := self._desk.moments():
-            self._showing.tell(moments)
+            self._showing.tell(moments, batch.outside)
         if batch.snapshots or batch.resets:
             self._sweep()
 

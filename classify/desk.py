@@ -14,6 +14,7 @@ from classify.memory import SPARE_NUMBERS, Memory, Path, read_memory
 from classify.ordering import Step, Taken
 from classify.portraits import Portraits
 from classify.showing import moment_of
+from classify.spotting import Spotting
 from classify.suitability import see
 from storage.database.batch import Batch
 from storage.database.left_open import LeftOpen
@@ -22,6 +23,7 @@ from storage.messages import Box, Changes, FrameRef, Look, Result
 from storage.paths import Seen, pack
 from storage.preview import MOST_MOMENTS, Moment
 from storage.snapshots import Picture, take_picture
+from storage.spot_checks import Drawing
 
 PATH_PART: Final = 64
 """Sightings that are stored together; the rest waits in the camera's memory."""
@@ -56,6 +58,7 @@ class Desk:
     _kept: dict[tuple[str, int], Picture] = field(default_factory=dict)
     _pictures: dict[tuple[str, int], tuple[FrameRef, Box, int]] = field(default_factory=dict)
     _portraits: Portraits = field(default_factory=Portraits)
+    _spotting: Spotting = field(default_factory=Spotting)
     _gone: set[tuple[str, int]] = field(default_factory=set)
     _dirty: set[str] = field(default_factory=set)
 
@@ -69,6 +72,10 @@ class Desk:
     def memory(self, camera: str) -> Memory:
         """What is remembered of a camera."""
         return self.memories.setdefault(camera, Memory())
+
+    def draw_by(self, drawing: Drawing) -> None:
+        """From now on passages are drawn so for people to check; where they are not any more, no face is kept."""
+        self._dirty.update(self._spotting.draw_by(drawing, self.memories))
 
     @property
     def empty(self) -> bool:
@@ -127,6 +134,7 @@ class Desk:
             elif path.parts and (camera, number) not in tracks:
                 batch.forgotten.add((camera, number))
         self._portraits.begin_anew(camera, memory, {number for _, number in events if number in present}, batch)
+        self._spotting.begin_anew(camera, memory, present, batch)
         candidates = self.candidates.keys() | self._pictures.keys()
         self._gone |= {key for key in candidates if key[0] == camera and key[1] not in present}
         self._dirty.add(camera)
@@ -150,6 +158,7 @@ class Desk:
                 self.candidates[key] = batch.candidates[key] = take_picture(rgb, box, at_ns)
         self._pictures = {}
         self._portraits.develop(batch, pixels)
+        self._spotting.develop(self.memories, batch, pixels)
         for key in [key for key in batch.events if key in self.candidates]:
             self._kept[key] = self.candidates.pop(key)
             batch.candidates[key] = None
@@ -180,6 +189,7 @@ class Desk:
 
     def _note(self, camera: str, step: Step) -> None:
         result, changes = step.result, step.changes
+        self._spotting.note(camera, self.memories[camera], step)
         if result is not None:
             self._see(camera, result, changes)
             if camera in self.looked_at:
@@ -236,6 +246,7 @@ class Desk:
         batch.resets.add(camera)
         self.memories[camera].paths, self.memories[camera].set_aside = {}, []
         self._portraits.void(camera, self.memories[camera], batch)
+        self._spotting.void(camera, self.memories[camera], batch)
         for facts in (batch.tracks, batch.events, batch.candidates, self._kept, self.candidates, self._pictures):
             for key in [key for key in facts if key[0] == camera]:
                 del facts[key]

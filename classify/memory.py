@@ -8,6 +8,7 @@ import msgspec
 from classify.fold import FoldState
 from classify.ordering import CameraState
 from classify.portraits import Portrait
+from classify.spotting import Spot
 from classify.suitability import Seeing
 from storage.messages import FrameRef, Result
 from storage.paths import Seen
@@ -36,6 +37,7 @@ class Memory(msgspec.Struct):
         begun_anew: how often who was in view had to be forgotten, since the memory of it could not be used.
         seeing: what faces looked like lately.
         faces: moments of which the face of somebody in breach is kept, by track.
+        spots: tracks in view that people may be asked to check, with their best face so far, by number.
     """
 
     camera: CameraState = msgspec.field(default_factory=CameraState)
@@ -45,6 +47,7 @@ class Memory(msgspec.Struct):
     begun_anew: int = 0
     seeing: Seeing = msgspec.field(default_factory=Seeing)
     faces: dict[int, list[Portrait]] = msgspec.field(default_factory=dict)
+    spots: dict[int, Spot] = msgspec.field(default_factory=dict)
 
 
 def read_memory(packed: bytes) -> tuple[Memory, str | None]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from storage.bus import Bus, BusError
 from storage.messages import Changes, Result
@@ -26,6 +27,11 @@ def moment_of(result: Result, changes: Changes) -> Moment:
         for one in changes.sightings
     )
     return Moment(result.at_ns, result.width, result.height, tuple(people))
+
+
+def _without_events(moment: Moment, tracks: Collection[int]) -> Moment:
+    people = (replace(one, event=False) if one.track in tracks else one for one in moment.people)
+    return replace(moment, people=tuple(people))
 
 
 class Showing:
@@ -52,10 +58,23 @@ class Showing:
                 self._fail(error)
         return self._wanted
 
-    def tell(self, moments: Mapping[str, Sequence[Moment]]) -> None:
-        """Tell where people were, by camera."""
+    def tell(self, moments: Mapping[str, Sequence[Moment]], without: Collection[tuple[str, int]] = frozenset()) -> None:
+        """Tell where people were, by camera.
+
+        Args:
+            moments: in the order of time.
+            without: cameras and numbers of tracks of which no event is kept, whatever the fold says: they stay covered.
+        """
+        gone: dict[str, set[int]] = {}
+        for camera, number in without:
+            gone.setdefault(camera, set()).add(number)
         try:
-            self._previews.put_moments(moments)
+            self._previews.put_moments(
+                {
+                    camera: [_without_events(moment, gone[camera]) for moment in each] if camera in gone else each
+                    for camera, each in moments.items()
+                }
+            )
         except BusError as error:
             self._fail(error)
 

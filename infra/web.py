@@ -54,7 +54,7 @@ def serve_api(context: ApiContext, listening: socket.socket, pulse: Pulse) -> No
 
     Args:
         context: what the API stands on.
-        listening: where callers come in.
+        listening: where callers come in; closed in the end.
         pulse: asks to stop.
     """
     app = create_app(context)
@@ -67,7 +67,9 @@ def serve_api(context: ApiContext, listening: socket.socket, pulse: Pulse) -> No
         proxy_headers=False,
         timeout_graceful_shutdown=CLOSING_S,
     )
-    asyncio.run(_serve(uvicorn.Server(config), listening, pulse, partial(close_streams, app)))
+    # Asked to stop before it has started, uvicorn leaves the socket open.
+    with listening:
+        asyncio.run(_serve(uvicorn.Server(config), listening, pulse, partial(close_streams, app)))
 
 
 async def _serve(server: uvicorn.Server, listening: socket.socket, pulse: Pulse, close: Callable[[], None]) -> None:

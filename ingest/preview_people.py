@@ -40,12 +40,14 @@ class Shown:
         label: what the person wears.
         event: the person has an event.
         heads: where the head may be; all of it is to be covered, unless there is an event.
+        sure: the face was found right before and right after, and the box is where it was at the time.
     """
 
     box: Rect | None
     label: Label
     event: bool
     heads: tuple[Rect, ...]
+    sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,9 @@ def _shown(track: list[_Seen], at_ns: int, moving: NDArray[np.bool_]) -> Shown |
     seen = [each for each in (before, after) if each is not None]
     if not seen:
         return None
-    rect = None
+    rect, sure = None, False
     if before is not None and after is not None and after.at_ns - before.at_ns <= BRIDGED_NS:
-        rect = _between(before, after, at_ns)
+        rect, sure = _between(before, after, at_ns), True
     elif before is not None and (
         at_ns - before.at_ns <= LINGER_NS or (at_ns - before.at_ns <= STILL_NS and not _moves(before.rect, moving))
     ):
@@ -117,7 +119,8 @@ def _shown(track: list[_Seen], at_ns: int, moving: NDArray[np.bool_]) -> Shown |
     # The newest knows best what became of the track.
     newest = track[-1].person
     heads = (*(each.rect for each in seen), *([] if rect is None else [rect]))
-    return Shown(rect if newest.confirmed else None, (before or seen[0]).person.label, newest.event, heads)
+    label = (before or seen[0]).person.label
+    return Shown(rect if newest.confirmed else None, label, newest.event, heads, sure)
 
 
 def _between(before: _Seen, after: _Seen, at_ns: int) -> Rect:

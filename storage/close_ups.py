@@ -76,14 +76,13 @@ def close_up(picture: Picture) -> bytes:
     return encode_jpeg(around(rgb.shape[0], rgb.shape[1], picture.box).of(rgb), CLOSE_UP_QUALITY)
 
 
-def face_jpeg(rgb: NDArray[np.uint8], box: Box) -> bytes | None:
+def face_jpeg(rgb: NDArray[np.uint8], box: Box, sides: tuple[int, int] = FACE_PX) -> bytes | None:
     """A person's face and what is just around it, as a small JPEG; all else is pixelated as in a snapshot.
-
-    Its longer side has `FACE_PX[0]` to `FACE_PX[1]` pixels.
 
     Args:
         rgb: (height, width, 3) uint8.
         box: the face, in pixels.
+        sides: least and largest longer side of the JPEG.
 
     Returns:
         None where the face lies outside the picture.
@@ -98,7 +97,7 @@ def face_jpeg(rgb: NDArray[np.uint8], box: Box) -> bytes | None:
     block = block_side(height, width)
     cut = covered_but_for(rgb[top:bottom, left:right], (x - left, y - top, box_width, box_height), block)
     longest = max(cut.shape[:2])
-    scale = min(max(longest, FACE_PX[0]), FACE_PX[1]) / longest
+    scale = min(max(longest, sides[0]), sides[1]) / longest
     if scale != 1.0:
         size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
         cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC).astype(

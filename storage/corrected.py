@@ -105,7 +105,8 @@ def _cells(checks: Sequence[Check]) -> NDArray[np.float64]:
         squares[row] += check.number * check.weight**2
     every = weights.sum(axis=1)
     scale = np.divide(every, squares, out=np.zeros_like(every), where=squares > 0)
-    return weights * scale[:, None]
+    cells: NDArray[np.float64] = weights * scale[:, None]
+    return cells
 
 
 def _plus(values: NDArray[np.float64], column: int) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ So nobody can tell beforehand who is drawn, and whoever begins again at the last
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from storage.messages import NS_PER_S
@@ -47,6 +48,27 @@ def probability(share: float, label: Label) -> float:
     return min(1.0, share * WEIGHTS[label])
 
 
-def may_be_drawn(lot: float, share: float) -> bool:
-    """Whether a passage is drawn for one of the labels at least: its face has to be kept until that is known."""
-    return lot < min(1.0, share * max(WEIGHTS.values()))
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How passages are drawn.
+
+    Attributes:
+        key: see `lot`; b"": none is drawn.
+        shares: of the buildings, by camera; only cameras whose passages are drawn at all.
+    """
+
+    key: bytes = field(default=b"", repr=False)
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+    def share(self, camera: str) -> float:
+        """That of a camera's building."""
+        return self.shares.get(camera, 0.0)
+
+    def may_be_drawn(self, track_id: str, share: float) -> bool:
+        """Whether a passage is drawn for one of the labels at least: its face has to be kept until that is known."""
+        return share > 0.0 and lot(self.key, track_id) < probability(share, max(WEIGHTS, key=WEIGHTS.__getitem__))
+
+    def drawn(self, track_id: str, share: float, label: Label) -> float | None:
+        """With which probability a passage of this label was drawn; None: it was not."""
+        chance = probability(share, label)
+        return chance if lot(self.key, track_id) < chance else None

@@ -44,7 +44,8 @@ class CameraStatus(msgspec.Struct, frozen=True):
         drops: samples that were not looked at since this ingest process began, by where it happened: `late` (decoding
             fell behind), `no_room` (the frame store was full), `shed` (too many waited), `behind` (the aggregator was too
             far behind), `bus` (Redis was away). What `classify` sheds is counted by itself, see `Bus.shed_by_classify`.
-        warnings: what has changed for the worse since the camera was set up, a sentence each: moved, dirty, dark.
+        warnings: what has changed for the worse since the camera was set up, a sentence each: moved, dirty, dark; and, in
+            sentences that begin with `substream:`, what keeps the camera from idling.
         reconnects: how often the connection was made anew since this ingest process began.
     """
 

@@ -1,11 +1,16 @@
 """A real API for tests: on a port of its own, with a real database, a real Redis and an aggregator's hand to fill it.
 
+The database is SQLite; PostgreSQL where `MASKWATCH_TEST_POSTGRES` names the folder of a server's socket, as
+`tests/test_postgres_system.py` runs these tests once more.
+
 Import the fixture where it is used: `from tests.api_server import Api, api_fixture, migrated_fixture  # noqa: F401`.
 """
 
 import hashlib
+import os
 import shutil
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +21,14 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine
 
 from api.app import ApiContext
 from api.login_setup import LoginSetup
 from infra.web import serve_api
 from storage.bus import Bus
 from storage.database.batch import Kept
-from storage.database.engine import migrate, open_engine, sqlite_url
+from storage.database.engine import open_engine, sqlite_url
 from storage.database.ledger import Batch, Ledger
 from storage.database.reports import Reports
 from storage.database.sites import Sites
@@ -30,17 +36,27 @@ from storage.messages import NS_PER_S, Event, Track
 from storage.networks import Networks
 from storage.passwords import Passwords
 from storage.pulse import Heartbeat, Pulse
+from storage.secrets import Secrets
 from storage.status import CameraStatus
 from storage.telling import Telling
 from storage.words import Label, UnknownReason
+from tests.postgres import Postgres, migrated_sqlite
 
 START_NS = 1_782_900_000 * NS_PER_S + 123_456_789
 """2026-07-01T10:00:00.123Z."""
 
 LIMIT_S = 10.0
 
+POSTGRES = os.environ.get("MASKWATCH_TEST_POSTGRES")
+"""Of a server with a database `migrated`, of which each API gets a copy; see `tests.postgres`."""
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of what is served without TLS: reading the machine's certificates takes longer than most tests."""
+
 CHEAP = Passwords(memory_kib=8, rounds=1)
 """Hashes that cost nothing."""
+
+_threads: list[threading.Thread] = []
 
 
 @dataclass
@@ -130,19 +146,42 @@ def still_fixture(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> I
 
 
 @pytest.fixture(scope="session", name="migrated")
-def migrated_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A database with all tables, to be copied."""
-    path = tmp_path_factory.mktemp("migrated") / "maskwatch.sqlite3"
-    engine = open_engine(sqlite_url(path))
-    migrate(engine)
-    engine.dispose()
-    return path
+    yield migrated_sqlite(tmp_path_factory)
+    # What still ends would be found with its socket open at the end of all tests.
+    for thread in _threads:
+        thread.join(LIMIT_S)
 
 
 @contextmanager
 def _running(folder: Path, redis: str, migrated: Path, login: LoginSetup | None = None) -> Iterator[Api]:
-    shutil.copy(migrated, folder / "maskwatch.sqlite3")
-    engine = open_engine(sqlite_url(folder / "maskwatch.sqlite3"))
+    with _database(folder, migrated) as engine, _serving(folder, redis, engine, login) as api:
+        yield api
+
+
+@contextmanager
+def _database(folder: Path, migrated: Path) -> Iterator[Engine]:
+    """A database of its own, gone afterwards."""
+    if POSTGRES is None:
+        shutil.copy(migrated, folder / "maskwatch.sqlite3")
+        engine = open_engine(sqlite_url(folder / "maskwatch.sqlite3"))
+        yield engine
+        engine.dispose()
+        return
+    server = Postgres(Path(POSTGRES))
+    url = server.new(template="migrated")
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        server.drop(url)
+        server.close()
+
+
+@contextmanager
+def _serving(folder: Path, redis: str, engine: Engine, login: LoginSetup | None) -> Iterator[Api]:
     for name in ("media", "snapshots"):
         (folder / name).mkdir()
     bus, pulse = Bus(redis), Pulse()
@@ -150,7 +189,10 @@ def _running(folder: Path, redis: str, migrated: Path, login: LoginSetup | None 
     ledger.acquire("bus", time.time_ns())
     context = ApiContext(
         engine=engine,
-        sites=Sites(engine, folder / "media", networks=Networks.parse("private")),
+        # By itself it is found beside SQLite's file alone.
+        sites=Sites(
+            engine, folder / "media", networks=Networks.parse("private"), secrets=Secrets(folder / "secret.key")
+        ),
         reports=Reports(engine),
         bus=bus,
         snapshots=folder / "snapshots",
@@ -159,21 +201,22 @@ def _running(folder: Path, redis: str, migrated: Path, login: LoginSetup | None 
     )
     address, _ = serve(context, pulse)
     try:
-        with httpx.Client(base_url=address, timeout=LIMIT_S) as client:
+        with httpx.Client(base_url=address, timeout=LIMIT_S, verify=NO_TLS) as client:
             yield Api(context, client, pulse, ledger, folder / "media")
     finally:
         # It ends by itself, and nobody has to wait for that.
         pulse.stop()
         bus.close()
-        engine.dispose()
 
 
 def serve(context: ApiContext, pulse: Pulse) -> tuple[str, threading.Thread]:
     """Serve on a free port, as the worker does, until the pulse stops; gives the address."""
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=serve_api, args=(context, listening, pulse), daemon=True)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     thread.start()
-    return f"http://127.0.0.1:{listening.getsockname()[1]}", thread
+    _threads.append(thread)
+    return address, thread
 
 
 def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:

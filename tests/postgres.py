@@ -12,9 +12,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine, text
@@ -37,11 +39,15 @@ class Postgres:
         """The address of one of its databases."""
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
-    def new(self) -> str:
-        """The address of a new database without tables."""
-        name = f"test{next(_numbers)}"
-        self.run(f"CREATE DATABASE {name}")
+    def new(self, template: str | None = None) -> str:
+        """The address of a new database: without tables, or a copy of another."""
+        name = f"test{os.getpid()}_{next(_numbers)}"
+        self.run(f"CREATE DATABASE {name}" + ("" if template is None else f" TEMPLATE {template}"))
         return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove one, whoever still uses it."""
+        self.run(f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
 
     def run(self, statement: str) -> None:
         """Run a statement as the administrator."""
@@ -107,11 +113,13 @@ def postgres_fixture() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"], name="database")
-def database_fixture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def database_fixture(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
     """A migrated, empty database of each kind."""
     if request.param == "sqlite":
+        shutil.copy(migrated_sqlite(tmp_path_factory), tmp_path / "maskwatch.sqlite3")
         engine = open_engine(sqlite_url(tmp_path / "maskwatch.sqlite3"))
-        migrate(engine)
     else:
         postgres: Postgres = request.getfixturevalue("postgres")
         engine = open_engine(postgres.url("migrated"))
@@ -124,6 +132,20 @@ def database_fixture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
             connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
     yield engine
     engine.dispose()
+
+
+def migrated_sqlite(folders: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, to be copied: migrating takes longer than most tests."""
+    return _migrated(folders.getbasetemp())
+
+
+@cache
+def _migrated(folder: Path) -> Path:
+    path = folder / "migrated.sqlite3"
+    engine = open_engine(sqlite_url(path))
+    migrate(engine)
+    engine.dispose()
+    return path
 
 
 def _reachable(installed: Path, folder: Path, who: dict[str, Any]) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from api.app import create_app
 from api.openapi import text as document_text
@@ -23,7 +23,7 @@ from storage.camera_list import read_list
 from storage.database.api_keys import ApiKeys, NewKey
 from storage.database.camera_import import import_cameras
 from storage.database.engine import reading, writing
-from storage.database.models import AccountRow, ApiKeyRow, AuditRow
+from storage.database.models import AccountRow, ApiKeyRow, AuditRow, SpotCheckRow
 from storage.database.records import NewCamera
 from storage.database.suitability import FaceTallies, Views
 from storage.errors import NotFoundError
@@ -254,12 +254,17 @@ def front_fixture(still: Api) -> Front:
 def _fill(api: Api) -> None:
     sites = api.context.sites
     for at, name in ((OWN, "own"), (FOREIGN, f"{MARK} there")):
-        sites.add_building(f"House {name}", "Europe/Berlin", building_id=at.building)
+        sites.add_building(f"House {name}", "Europe/Berlin", building_id=at.building, spot_share=0.5)
         sites.add_zone(at.building, f"Part {name}", zone_id=at.zone)
         sites.add_camera(NewCamera(f"Door {name}", at.building, "rtsp://10.0.0.5/1", at.zone, id=at.camera))
     for at in (OWN, FOREIGN, NOWHERE):
         picture = f"\xff\xd8 the picture of {at.camera}".encode("latin-1")
         api.passage(at.camera, label=Label.WITHOUT_MASK, picture=picture)
+    with writing(api.context.engine) as connection:
+        for at, building in ((OWN, OWN.building), (FOREIGN, FOREIGN.building), (NOWHERE, "")):
+            drawn = {"started_ns": START_NS, "expires_at_ns": 2**62, "share": 0.5, "machine_label": "without_mask"}
+            places = {"camera_id": at.camera, "building_id": building, "zone_id": at.zone}
+            connection.execute(insert(SpotCheckRow).values(track_id=at.track, jpeg=b"\xff\xd8", **places, **drawn))
     # Those who may see the other building: somebody of the own one is not to learn of them, either.
     with writing(api.context.engine) as connection:
         for at in (OWN, FOREIGN, NOWHERE):
@@ -379,6 +384,16 @@ def test_lists_hold_what_is_theirs_and_nothing_else(front: Front) -> None:
         assert "own" in few.text, path
         assert not leaks(few), path
         assert leaks(all_) or OWN.building in path, path
+
+
+def test_drawn_passages_are_of_what_is_theirs(front: Front, still: Api) -> None:
+    with writing(still.context.engine) as connection:
+        connection.execute(update(SpotCheckRow).values(label=None, jpeg=b"\xff\xd8"))
+    few, all_ = (front.page("/api/v1/spot-checks", Role.REVIEWER, every=every) for every in (False, True))
+    assert (few.json()["waiting"], all_.json()["waiting"]) == (1, 3)
+    assert OWN.track in few.text
+    assert not leaks(few)
+    assert leaks(all_)
 
 
 def test_totals_are_of_what_is_theirs(front: Front) -> None:

@@ -1,7 +1,9 @@
 """Accounts, logins, keys and the audit log in the database: who may give whom what, and what ends when."""
 
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -13,7 +15,7 @@ from storage.database.audit import AuditLog, AuditWanted, note
 from storage.database.changes import ChangedError
 from storage.database.engine import reading, writing
 from storage.database.models import AccountLinkRow, AccountRow, AccountSessionRow, ApiKeyRow, AuditRow
-from storage.database.sessions import IDLE_S, LONGEST_S, Peer, Sessions
+from storage.database.sessions import IDLE_S, LONGEST_S, Peer, Session, Sessions, _begin
 from storage.database.sites import Sites
 from storage.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError
 from storage.identity import Caller, Role
@@ -168,6 +170,8 @@ def test_nobody_raises_themself(people: Accounts) -> None:
             nora.change(mine, changes)
     with pytest.raises(NotAllowedError):
         nora.remove(mine)
+    with pytest.raises(NotAllowedError, match="giving the old one"):
+        nora.link(mine)
     assert nora.change(mine, AccountChanges(name="Nora B")).name == "Nora B"
     operator = people.for_(Caller("u9", "op", "account", Role.OPERATOR))
     with pytest.raises(NotAllowedError, match="can't give admin"):
@@ -245,6 +249,39 @@ def test_the_own_password_is_changed_by_giving_the_old_one(database: Engine, peo
     assert sessions.by_password("Dana", OTHER, Peer()) is not None
     with pytest.raises(NotAllowedError):
         people.change_own_password(OTHER, SECRET)
+
+
+def test_a_login_that_begins_while_the_password_changes_ends_with_the_others(
+    database: Engine, people: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.add("Dana", Role.VIEWER, None, SECRET)
+    link = people.link(people.named("Dana").id)
+    sessions, begun, changed = Sessions(database, CHEAP), threading.Event(), threading.Event()
+    found: dict[str, Session | None] = {"old": sessions.by_password("Dana", SECRET, Peer())}
+
+    def begin(*given: Any, **more: Any) -> Session:
+        begun.set()
+        # The password was right a moment ago. It is changed now, unless that has to wait until this login is there.
+        changed.wait(0.5)
+        return _begin(*given, **more)
+
+    def log_in() -> None:
+        found["late"] = sessions.by_password("Dana", SECRET, Peer())
+
+    def change() -> None:
+        found["new"] = Sessions(database, CHEAP).by_link(link.secret, OTHER, Peer())
+        changed.set()
+
+    threads = [threading.Thread(target=log_in), threading.Thread(target=change)]
+    with monkeypatch.context() as patched:
+        patched.setattr("storage.database.sessions._begin", begin)
+        threads[0].start()
+        assert begun.wait(5)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    valid = {name: one is not None and sessions.find(one.id) is not None for name, one in found.items()}
+    assert valid == {"old": False, "late": False, "new": True}
 
 
 def test_a_login_lives_12_h_after_it_was_used_and_7_days_at_most(database: Engine, people: Accounts) -> None:

@@ -72,6 +72,10 @@ ROW_KEYS = [
     "compliance_rate",
     "interval",
     "unknown_reasons",
+    "corrected_rate",
+    "corrected_interval",
+    "corrected_note",
+    "verified_by",
 ]
 
 
@@ -293,7 +297,7 @@ def test_statistics_have_their_shape(api: Api) -> None:
         api.passage(camera, START_NS + number * NS_PER_S, label)
     query = {"from": "2026-06-30T22:00:00Z", "to": "2026-07-02T22:00:00Z", "bucket": "day", "group_by": "building"}
     answer = api.get("/statistics/compliance", **query)
-    assert list(answer) == ["as_of", "timezone", "bucket", "series"]
+    assert list(answer) == ["as_of", "timezone", "bucket", "series", "whole"]
     assert (answer["timezone"], answer["bucket"]) == ("Europe/Berlin", "day")
     first, second = answer["series"]
     assert list(first) == ROW_KEYS
@@ -313,8 +317,13 @@ def test_statistics_have_their_shape(api: Api) -> None:
         "compliance_rate": 0.7778,
         "interval": [0.4526, 0.9368],
         "unknown_reasons": dict.fromkeys(UnknownReason, 0) | {UnknownReason.BLURRED: 1},
+        "corrected_rate": None,
+        "corrected_interval": None,
+        "corrected_note": "not yet verified",
+        "verified_by": None,
     }
     assert (second["tracks"], second["compliance_rate"], second["interval"]) == (0, None, None)
+    assert answer["whole"] == [first | {"to": "2026-07-02T22:00:00.000Z"}]
 
 
 def test_statistics_are_of_today_unless_asked_otherwise(api: Api) -> None:
@@ -385,6 +394,7 @@ def test_no_cell_is_a_formula_and_every_name_comes_back(name: str) -> None:
     group = Group(type=GroupBy.ZONE, id="z1", name=name)
     numbers = dict.fromkeys([key for key in ROW_KEYS if key not in {"group", "from", "to", "unknown_reasons"}], 0)
     nothing = {"compliance_rate": None, "interval": None, "unknown_reasons": dict.fromkeys(UnknownReason, 0)}
+    nothing |= dict.fromkeys(("corrected_rate", "corrected_interval", "corrected_note", "verified_by"))
     row = Row.model_validate({"group": group, "from": "x", "to": "y", **numbers, **nothing})
     _, cells = list(csv.reader(io.StringIO(as_csv([row]), newline="")))
     assert cells[2].removeprefix("'") == name.removeprefix("'")

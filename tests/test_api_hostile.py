@@ -3,7 +3,13 @@
 import json
 import logging
 import re
+import resource
 import socket
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from select import select
 from typing import Any
 from urllib.parse import quote
 
@@ -120,11 +126,24 @@ def test_pages_of_other_sites_change_nothing(api: Api, headers: dict[str, str]) 
     assert api.client.post("/api/v1/buildings", json=body, headers=own).status_code == 201
 
 
+def test_pages_of_other_addresses_lead_here_and_load_nothing_from_here(still: Api) -> None:
+    for site in ("cross-site", "same-site"):
+        for wanted in ("image", "iframe", "empty"):
+            headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": wanted, "Sec-Fetch-Mode": "no-cors"}
+            problem(still.client.get("/api/v1/version", headers=headers), 403, "cross-site")
+        followed = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate"}
+        assert still.client.get("/api/v1/version", headers=followed).status_code == 200
+    for site in ("none", "same-origin"):
+        assert still.client.get("/api/v1/version", headers={"Sec-Fetch-Site": site}).status_code == 200
+
+
 def test_every_answer_forbids_what_it_does_not_need(still: Api) -> None:
     for path in ("/api/v1/version", "/api/v1/nothing", "/api/openapi.json"):
         headers = still.client.get(path).headers
         assert headers["content-security-policy"].startswith("default-src 'none'")
-        assert headers["cache-control"] == "no-store"
+        # What was read may be kept by who read it, and is asked for again each time; errors and all else are not kept.
+        kept = path == "/api/v1/version"
+        assert headers["cache-control"] == ("private, no-cache" if kept else "no-store")
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert "server" not in headers
@@ -189,7 +208,10 @@ def test_no_password_reaches_the_log(
 
 
 DOCUMENT = json.loads(document_text())
-ROUTES = [(method, path) for path, operations in DOCUMENT["paths"].items() for method in operations]
+ENDLESS = {"/api/v1/stream", "/api/v1/cameras/{camera_id}/preview"}
+ROUTES = [
+    (method, path) for path, operations in DOCUMENT["paths"].items() if path not in ENDLESS for method in operations
+]
 JUNK = (
     st.none()
     | st.booleans()
@@ -312,6 +334,77 @@ def test_large_and_deep_bodies_are_refused_at_once(api: Api, body: bytes) -> Non
         # What was sent is not thrown back.
         assert len(answer.content) < 20_000
     assert api.get("/buildings")["items"] == []
+
+
+GIB = 2**30
+SPARE = 64 * 2**20
+"""Bytes: what lies in the buffers of a connection, and what else the process does meanwhile."""
+
+
+def memory() -> int:
+    """What this process, which serves, has in memory, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@dataclass
+class Upload:
+    """A body of 1 GiB, sent for as long as somebody takes it."""
+
+    answer: bytes = b""
+    sent: int = 0
+    most_memory: int = 0
+
+    def to(self, api: Api, path: str, head: str, block: bytes) -> None:
+        """Send it."""
+        with socket.create_connection(("127.0.0.1", api.client.base_url.port or 0), timeout=10) as link:
+            link.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode())
+            with suppress(BrokenPipeError, ConnectionResetError):
+                while self.sent < GIB and not select([link], [], [], 0)[0]:
+                    self.sent += link.send(block)
+                    self.most_memory = max(self.most_memory, memory())
+            with suppress(ConnectionResetError):
+                while part := link.recv(65536):
+                    self.answer += part
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/api/v1/buildings", "application/json"),
+        ("/api/v1/cameras/import", "text/csv"),
+        ("/api/v1/analyze", "image/jpeg"),
+    ],
+)
+def test_an_upload_of_1_gib_is_refused_early_and_takes_no_memory(
+    still: Api, path: str, kind: str, chunked: bool
+) -> None:
+    head, block = f"Content-Type: {kind}\r\nConnection: close\r\n", bytes(64 * 1024)
+    if chunked:
+        head, block = f"{head}Transfer-Encoding: chunked", b"10000\r\n" + block + b"\r\n"
+    else:
+        head = f"{head}Content-Length: {GIB}"
+    still.get("/health/live")
+    before, upload = memory(), Upload()
+    upload.to(still, path, head, block)
+    assert upload.answer.split(b" ")[1] == b"413"
+    assert b"/problems/body-too-large" in upload.answer
+    assert upload.sent < SPARE
+    assert upload.most_memory - before < SPARE
+    assert still.get("/health/live")
+
+
+def test_a_body_that_says_it_is_packed_is_not_unpacked(still: Api) -> None:
+    pack = zlib.compressobj(1, wbits=31)
+    packed = b"".join(pack.compress(bytes(2**20)) for _ in range(256)) + pack.flush()
+    assert len(packed) < 2 * 2**20
+    before = memory()
+    for path, kind in (("/buildings", "application/json"), ("/cameras/import", "text/csv"), ("/analyze", "image/png")):
+        headers = {"content-type": kind, "content-encoding": "gzip"}
+        answer = still.client.post(f"/api/v1{path}", content=packed, headers=headers)
+        # Nobody looks at pictures here.
+        assert answer.status_code == 503 if path == "/analyze" else 400 <= answer.status_code < 500, answer.text
+    assert memory() - before < SPARE
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "PURGE", "GET\t", "x" * 100])

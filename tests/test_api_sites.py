@@ -31,7 +31,17 @@ CAMERA_KEYS = [
     "created_at",
     "archived_at",
 ]
-BUILDING_KEYS = ["id", "name", "timezone", "retention_days", "policy", "version", "created_at", "archived_at"]
+BUILDING_KEYS = [
+    "id",
+    "name",
+    "timezone",
+    "retention_days",
+    "policy",
+    "spot_share",
+    "version",
+    "created_at",
+    "archived_at",
+]
 STATUS_KEYS = [
     "state",
     "reason",

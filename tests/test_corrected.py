@@ -96,7 +96,9 @@ def passes(site: Site, generator: np.random.Generator) -> tuple[dict[Label, int]
 def coverage(site: Site, runs: int, seed: int = 7) -> tuple[float, float, float]:
     """Share of runs whose interval holds the truth; mean width; mean error of the raw rate."""
     generator = np.random.default_rng([seed, SITES.index(site)])
-    held, widths, raw = [], [], []
+    held: list[bool] = []
+    widths: list[float] = []
+    raw: list[float] = []
     while len(held) < runs:
         totals, checks = passes(site, generator)
         found = corrected(totals, checks, seed=len(held))
@@ -117,13 +119,16 @@ def test_of_sixty_periods_at_least_fifty_one_intervals_hold_the_truth() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("site", SITES, ids=lambda site: f"{site.prevalence:g}-{site.checks}")
-def test_of_a_thousand_periods_at_least_930_intervals_hold_the_truth(site: Site) -> None:
+def test_of_a_thousand_periods_at_least_930_intervals_hold_the_truth() -> None:
     # The thousand over all sites; with MASKWATCH_PROOF=1 at each of them.
-    share, width, _ = coverage(site, 1000 if PROOF else 1000 // len(SITES))
-    assert share >= (0.93 if PROOF else 0.90)
-    # Neither is it so wide that it says nothing: no wider than three times chance alone, of so few checks.
-    assert width < 3.0 * 2 * 1.96 * np.sqrt(0.25 / site.checks)
+    shares = []
+    for site in SITES:
+        share, width, _ = coverage(site, 1000 if PROOF else 1000 // len(SITES))
+        shares.append(share)
+        # Neither is it so wide that it says nothing: no wider than three times chance alone, of so few checks.
+        assert width < 3.0 * 2 * 1.96 * np.sqrt(0.25 / site.checks)
+    assert np.mean(shares) >= 0.93
+    assert min(shares) >= (0.93 if PROOF else 0.88)
 
 
 def test_below_a_hundred_checks_nothing_is_said() -> None:

@@ -10,13 +10,27 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, inspect, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    inspect,
+    text,
+)
 from sqlalchemy.exc import OperationalError
 
 from storage.database.changes import BuildingChanges, CameraChanges
@@ -173,6 +187,118 @@ def test_the_way_back_keeps_all_but_what_the_first_version_cannot_read(empty: st
     migrate(engine)
     assert [camera.name for camera in sites.cameras()] == ["Door", "Gate"]
     engine.dispose()
+
+
+SECOND = "0002"
+"""The revision before accounts, reviews, spot checks and the audit log."""
+
+
+def a_row(table: Table) -> dict[str, Any]:
+    """A row with something in every column."""
+    values: dict[str, Any] = {"account_id": "id 1"}
+    for column in table.columns:
+        kinds: tuple[tuple[type[Any], Any], ...] = (
+            (JSON, ["b1"]),
+            (LargeBinary, b"\xff\x00"),
+            (Boolean, True),
+            (Float, 0.25),
+            (Integer, 1),
+            (String, f"{column.name} 1"[: getattr(column.type, "length", None) or 10]),
+        )
+        values.setdefault(column.name, next(value for kind, value in kinds if isinstance(column.type, kind)))
+    return {name: value for name, value in values.items() if name in table.columns}
+
+
+def test_new_tables_go_up_and_down_and_up_again_with_what_is_in_them(empty: str) -> None:
+    engine = open_engine(empty)
+    with writing(engine) as connection:
+        command.upgrade(alembic_config(connection), SECOND)
+        before = tables(connection)
+    migrate(engine)
+    new = [table for table in Base.metadata.sorted_tables if table.name not in before]
+    assert {table.name for table in new} >= {
+        "account", "account_link", "account_session", "api_key", "audit", "event_face", "idempotency", "review",
+        "spot_check", "spot_key",
+    }  # fmt: skip
+    for _ in range(2):
+        with writing(engine) as connection:
+            for table in new:
+                connection.execute(table.insert().values(a_row(table)))
+        with reading(engine) as connection:
+            for table in new:
+                [row] = connection.execute(table.select()).mappings()
+                assert dict(row) == a_row(table)
+        refuses_changes(engine)
+        with writing(engine) as connection:
+            command.downgrade(alembic_config(connection), SECOND)
+            assert tables(connection) == before
+        migrate(engine)
+    with reading(engine) as connection:
+        # What was in them went with them: earlier versions know nothing of it.
+        for table in new:
+            assert connection.execute(table.select()).all() == []
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def refuses_changes(engine: Engine) -> None:
+    """See that the audit log only grows, whoever asks it to do otherwise."""
+    changes = ["UPDATE audit SET caller_name = 'nobody'", "DELETE FROM audit", "DELETE FROM audit WHERE id = 1"]
+    if engine.dialect.name == "postgresql":
+        changes.append("TRUNCATE audit")
+    for change in changes:
+        with pytest.raises(StorageError, match="audit"), writing(engine) as connection:
+            connection.execute(text(change))
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT caller_name FROM audit")).scalars().all() == ["caller_name 1"]
+
+
+def test_what_the_second_version_wrote_is_kept_and_counted(empty: str) -> None:
+    engine = open_engine(empty)
+    with writing(engine) as connection:
+        command.upgrade(alembic_config(connection), SECOND)
+        old = MetaData()
+        old.reflect(connection)
+        for name in ("building", "zone", "camera", "track", "event", "snapshot", "candidate"):
+            connection.execute(old.tables[name].insert().values(second(old.tables[name])))
+        rollup = second(old.tables["hour_rollup"]) | {"start_ns": 0, "unknown": 1}
+        connection.execute(old.tables["hour_rollup"].insert().values(rollup))
+    migrate(engine)
+    with reading(engine) as connection:
+        building, track, event = (
+            connection.execute(text(f"SELECT * FROM {name}")).mappings().one()  # noqa: S608 names of ours
+            for name in ("building", "track", "event")
+        )
+        assert building["spot_share"] == 0
+        assert (track["label"], track["machine_label"], track["ruling"]) == ("unknown", None, None)
+        assert (event["machine_type"], event["label"]) == (None, "unknown")
+        assert connection.execute(text("SELECT unknown, blurred, too_small FROM hour_rollup")).one() == (1, 1, 0)
+        assert connection.execute(text("SELECT count(*) FROM snapshot")).scalar_one() == 1
+    with writing(engine) as connection:
+        command.downgrade(alembic_config(connection), SECOND)
+        assert connection.execute(text("SELECT label, unknown_reason FROM track")).one() == ("unknown", "blurred")
+        again = MetaData()
+        again.reflect(connection)
+        assert {name: set(table.columns.keys()) for name, table in again.tables.items()} == {
+            name: set(table.columns.keys()) for name, table in old.tables.items()
+        }
+    migrate(engine)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT unknown, blurred FROM hour_rollup")).one() == (1, 1)
+    engine.dispose()
+
+
+def second(table: Table) -> dict[str, Any]:
+    """A row as the second version wrote it, of an unknown passage in zone `z1`."""
+    said = {
+        "id": f"{table.name} 1", "building_id": "building 1", "zone_id": "zone 1", "camera_id": "camera 1",
+        "track_id": "track 1",
+        "label": "unknown", "unknown_reason": "blurred", "outside_hours": False, "credential": None,
+        "policy": {}, "regions": [], "thresholds": {},
+    }  # fmt: skip
+    known = {column.name for column in table.columns if not (column.name == "outside_hours" and table.name != "track")}
+    return a_row(table) | {name: value for name, value in said.items() if name in known}
 
 
 def test_the_program_knows_all_revisions_and_their_order(database: Engine) -> None:

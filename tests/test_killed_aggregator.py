@@ -89,8 +89,10 @@ def test_live_cameras_lose_nothing_that_is_not_counted_and_nothing_is_invented_o
         lost = live.lost()
         while time.monotonic() < until_s:
             live.go_on(dice.uniform(1.0, 5.0))
-            os.kill(live.system.pids()[AGGREGATOR], signal.SIGKILL)
+            # One that is just being started again has no process for a moment.
+            live.until(lambda: AGGREGATOR in live.system.pids())
             killed = live.system.pids()[AGGREGATOR]
+            os.kill(killed, signal.SIGKILL)
             kills += 1
             live.until(lambda pid=killed: live.bus.heartbeats()[AGGREGATOR].pid != pid)  # type: ignore[misc]
         until_ns = time.time_ns()

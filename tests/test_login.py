@@ -445,6 +445,15 @@ def test_who_comes_through_a_proxy_is_not_at_the_machine(still: Api) -> None:
         problem(local(still.client, **{header: "127.0.0.1"}), 401, "login-required")
 
 
+def test_who_comes_through_a_proxy_that_names_nobody_is_not_at_the_machine(still: Api) -> None:
+    """nginx as it comes: HTTP/1.0, its own name for us as the host, and not a word of who asks."""
+    url = still.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        connection.sendall(b"GET /api/v1/me HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.split(b" ", 2)[1] == b"401", answer
+
+
 def test_whatever_is_shown_counts_also_at_the_machine(still: Api) -> None:
     for headers in (
         {"Authorization": "Bearer mwk_k0_x"},

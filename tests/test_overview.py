@@ -35,6 +35,7 @@ def test_an_empty_system_has_an_empty_overview(api: Api) -> None:
     assert list(found) == [
         "as_of",
         "today",
+        "trend",
         "buildings",
         "cameras",
         "events_pending",
@@ -42,7 +43,7 @@ def test_an_empty_system_has_an_empty_overview(api: Api) -> None:
         "jobs",
         "trouble",
     ]
-    assert (found["buildings"], found["jobs"]) == ([], [])
+    assert (found["buildings"], found["jobs"], found["trend"]) == ([], [], [])
     assert found["today"]["compliance_rate"] is None
     assert found["events_pending"] == {"count": 0, "oldest_started_at": None}
     assert found["cameras"] == {"known": True, "enabled": 0, "live": 0, "down": [], "warned": []}
@@ -79,6 +80,9 @@ def test_today_is_each_building_s_own_by_zone(api: Api) -> None:
         ("2026-07-01", 4),
     ]
     assert found["today"]["tracks"] == 5
+    # There it is already 1 July, 22:00.
+    assert [(one["date"], one["tracks"]) for one in found["trend"]][-2:] == [("2026-06-30", 1), ("2026-07-01", 5)]
+    assert len(found["trend"]) == 7
     assert found["as_of"] == "2026-07-01T10:00:00.123Z"
 
 
@@ -118,6 +122,7 @@ def test_each_caller_sees_their_own_buildings(api: Api) -> None:
     found = shown(api, guard)
     assert [building["name"] for building in found["buildings"]] == ["North"]
     assert (found["today"]["tracks"], found["events_pending"]["count"]) == (1, 1)
+    assert [one["tracks"] for one in found["trend"]] == [0] * 6 + [1]
     assert (found["cameras"]["enabled"], [one["id"] for one in found["cameras"]["down"]]) == (1, [here])
     nobody = shown(api, Caller("u2", "Bo", "account", Role.VIEWER, frozenset()))
     assert (nobody["buildings"], nobody["today"]["tracks"], nobody["events_pending"]["count"]) == ([], 0, 0)

@@ -16,9 +16,13 @@ from ingest.frame import Frame
 from ingest.picture import Small
 from ingest.preview import COLOURS, composed, jpeg
 from ingest.preview_cover import Cover, Covered, heads
+from ingest.preview_ground import Ground
 from ingest.preview_people import People, Shown
 from ingest.previews import HELD_S, PreviewMaker, PreviewViews, run_previews
 from storage.bus import Bus
+from storage.database.records import NewCamera, Policy
+from storage.database.sites import Sites
+from storage.hours import Hours
 from storage.messages import NS_PER_S, Box, Result
 from storage.preview import Moment, Person, Picture, Previews
 from storage.pulse import Pulse
@@ -36,6 +40,9 @@ ROOM = cv2.GaussianBlur(rng.integers(60, 190, (HEIGHT, WIDTH, 3), np.uint8), (0,
 HEAD = rng.integers(0, 255, (FACE, FACE, 3), np.uint8)
 """As rich in detail as no face is."""
 
+CELLS_OF_HEAD = np.s_[7:9, 18:20]
+"""Of one at (288, 120)."""
+
 NOBODY = np.zeros((23, 40), np.bool_)
 STILL = np.zeros((23, 40), np.uint8)
 
@@ -49,20 +56,18 @@ def scene(*people: tuple[int, int]) -> NDArray[np.uint8]:
     return picture
 
 
-def luma(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
 class Watcher:
     """Shows pictures to a cover, five a second."""
 
-    def __init__(self, people: NDArray[np.bool_] | None = NOBODY) -> None:
-        self.cover, self.at_ns, self.people = Cover(), 10**18, people
+    def __init__(self, calm: NDArray[np.bool_] | None = None, *, knows: bool = True) -> None:
+        self.cover, self.at_ns, self.calm = Cover(Ground()), 10**18, calm
+        if knows:
+            self.show(scene(), 14)
 
-    def show(self, picture: NDArray[np.uint8], seconds: float) -> Covered:
-        for _ in range(round(5 * seconds)):
-            self.at_ns += STEP_NS
-            covered = self.cover.take(luma(picture), self.at_ns, self.people)
+    def show(self, picture: NDArray[np.uint8], seconds: float, every_ns: int = STEP_NS) -> Covered:
+        for _ in range(round(seconds * NS_PER_S / every_ns)):
+            self.at_ns += every_ns
+            covered = self.cover.take(picture, self.at_ns, self.calm)
         return covered
 
     def walk(self, start: int, end: int, y: int = 120) -> tuple[Covered, NDArray[np.uint8]]:
@@ -84,7 +89,6 @@ def recognisable(shown: NDArray[np.uint8], x: int, y: int) -> bool:
 
 def test_a_head_that_nobody_found_is_covered_since_it_moved() -> None:
     watcher = Watcher()
-    watcher.show(scene(), 12)
     for y in (40, 120, 200):
         for x in range(60, 500, 20):
             picture = scene((x, y))
@@ -99,59 +103,115 @@ def test_the_test_would_see_a_head() -> None:
 
 def test_what_does_not_move_is_shown() -> None:
     watcher = Watcher()
-    watcher.show(scene(), 12)
     covered, picture = watcher.walk(60, 200)
     shown = composed(picture, covered.levels, [])
     assert np.array_equal(shown[:, 400:], picture[:, 400:])
     assert 0.02 < (covered.levels > 0).mean() < 0.5
 
 
-def test_who_has_stopped_stays_covered_and_an_empty_place_is_shown_again() -> None:
+def test_who_has_stopped_stays_covered_and_an_empty_place_is_shown_again_at_once() -> None:
     watcher = Watcher()
-    watcher.show(scene(), 12)
-    covered, picture = watcher.walk(60, 300)
-    x = 288
-    covered = watcher.show(picture, 60)
-    assert not recognisable(composed(picture, covered.levels, []), x, 120)
-    assert (watcher.show(scene(), 9).levels > 0).any()
-    assert not (watcher.show(scene(), 3).levels > 0).any()
+    _, picture = watcher.walk(60, 300)
+    for _ in range(12):
+        covered = watcher.show(picture, 10, NS_PER_S)
+        assert not recognisable(composed(picture, covered.levels, []), 288, 120)
+    assert not (watcher.show(scene(), 1).levels > 0).any()
 
 
-def test_nothing_is_shown_before_two_seconds_of_pictures() -> None:
+@pytest.mark.slow
+def test_who_stands_still_for_ten_minutes_without_a_face_is_taken_for_furniture() -> None:
     watcher = Watcher()
-    picture = scene((300, 120))
-    assert (watcher.show(picture, 1.8).levels == 2).all()
-    assert not (watcher.show(picture, 0.8).levels > 0).any()
+    _, picture = watcher.walk(60, 300)
+    assert (watcher.show(picture, 590, 2 * NS_PER_S).levels > 0).any()
+    assert not (watcher.show(picture, 20, 2 * NS_PER_S).levels > 0).any()
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-def test_whoever_stood_there_before_it_began_is_covered_at_first(*, everywhere: bool) -> None:
-    people = None if everywhere else NOBODY.copy()
-    if people is not None:
-        people[6:12, 18:22] = True
-    watcher = Watcher(people)
+@pytest.mark.slow
+def test_who_is_found_again_and_again_is_never_taken_for_furniture() -> None:
+    watcher = Watcher()
+    _, picture = watcher.walk(60, 300)
+    for _ in range(62):
+        covered = watcher.show(picture, 10, NS_PER_S)
+        watcher.cover.faces([(288 / WIDTH, 120 / HEIGHT, FACE / WIDTH, FACE / HEIGHT)], watcher.at_ns)
+    assert not recognisable(composed(picture, covered.levels, []), 288, 120)
+
+
+def test_a_face_that_is_found_in_what_was_learnt_is_unlearnt() -> None:
+    watcher, picture = Watcher(knows=False), scene((300, 120))
+    assert recognisable(composed(picture, watcher.show(picture, 14).levels, []), 300, 120)
+    for _ in range(8):
+        covered = watcher.show(picture, 0.2)
+        watcher.cover.faces([(300 / WIDTH, 120 / HEIGHT, FACE / WIDTH, FACE / HEIGHT)], watcher.at_ns)
+    covered = watcher.show(picture, 60, NS_PER_S)
+    assert not recognisable(composed(picture, covered.levels, []), 300, 120)
+    assert (covered.levels > 0).mean() < 0.1
+
+
+def test_nothing_is_shown_before_it_is_known_how_the_place_looks_when_nobody_is_there() -> None:
+    watcher = Watcher(knows=False)
+    assert (watcher.show(scene(), 11.8).levels == 2).all()
+    assert not (watcher.show(scene(), 1).levels > 0).any()
+
+
+def test_a_busy_place_is_learnt_between_those_who_pass() -> None:
+    watcher = Watcher(knows=False)
+    for _ in range(4):
+        watcher.walk(0, 600)
+        watcher.show(scene(), 3)
+    assert not (watcher.show(scene(), 1).levels > 0).any()
+
+
+def test_where_the_camera_saw_nobody_for_ten_minutes_nothing_has_to_be_learnt() -> None:
+    calm = ~NOBODY
+    calm[6:12, 18:22] = False
+    levels = Watcher(calm, knows=False).show(scene(), 1.6).levels
+    assert np.array_equal(levels > 0, ~calm)
+
+
+def test_what_is_known_is_kept_while_nobody_looks() -> None:
+    watcher = Watcher()
+    watcher.at_ns += 3600 * NS_PER_S
     picture = scene((300, 120))
-    levels = watcher.show(picture, 9).levels
+    levels = watcher.show(picture, 0.2).levels
     assert not recognisable(composed(picture, levels, []), 300, 120)
-    assert everywhere or levels[0, 0] == 0
-    assert not (watcher.show(picture, 3).levels > 0).any()
+    assert (levels > 0).mean() < 0.2
 
 
-def test_it_begins_anew_after_a_pause_with_another_size_and_when_the_clock_goes_back() -> None:
+def test_it_begins_anew_with_another_size_when_the_clock_goes_back_and_when_the_camera_is_turned() -> None:
     watcher = Watcher()
-    for change_ns, picture in ((4 * NS_PER_S, scene()), (0, scene()[:180]), (-8 * NS_PER_S, scene()[:180])):
-        watcher.show(picture[: 360 if change_ns > 0 else 180], 0.2)
-        watcher.at_ns += change_ns
-        assert (watcher.show(picture, 0.2).levels > 0).all()
-        watcher.show(picture, 12)
+    assert (watcher.show(scene()[:180], 0.2).levels > 0).all()
+    watcher.show(scene()[:180], 14)
+    watcher.at_ns -= 8 * NS_PER_S
+    assert (watcher.show(scene()[:180], 0.2).levels > 0).all()
+    watcher.show(scene()[:180], 14)
+    turned = np.kron(rng.integers(0, 255, (9, 32, 3), np.uint8), np.ones((20, 20, 1), np.uint8))
+    assert (watcher.show(turned, 4).levels > 0).mean() > 0.5
+    watcher.show(turned, 22)
+    assert (watcher.show(turned, 1).levels > 0).mean() < 0.5
 
 
-def test_light_that_is_switched_on_does_not_cover_the_room_for_long() -> None:
+@pytest.mark.parametrize("factor", [0.6, 1.4])
+def test_light_that_changes_shows_nobody_and_does_not_cover_the_room(factor: float) -> None:
     watcher = Watcher()
-    watcher.show(scene(), 12)
-    bright = np.clip(scene().astype(int) * 1.5, 0, 255).astype(np.uint8)
-    assert (watcher.show(bright, 1).levels > 0).mean() > 0.5
-    assert not (watcher.show(bright, 11).levels > 0).any()
+    _, picture = watcher.walk(60, 300)
+    lit = np.clip(picture * factor, 0, 255).astype(np.uint8)
+    for _ in range(5):
+        covered = watcher.show(lit, 0.2)
+        assert (np.asarray(covered.levels)[CELLS_OF_HEAD] > 0).all()
+    covered = watcher.show(lit, 30, NS_PER_S)
+    assert (np.asarray(covered.levels)[CELLS_OF_HEAD] > 0).all()
+    assert (covered.levels > 0).mean() < 0.3
+
+
+def test_light_on_one_side_alone_shows_nobody_either() -> None:
+    watcher = Watcher()
+    _, picture = watcher.walk(60, 300)
+    share = np.linspace(0.6, 1.3, WIDTH)[None, :, None]
+    lit = np.clip(picture * share, 0, 255).astype(np.uint8)
+    for seconds in (0.2, 1, 30, 60):
+        assert (
+            np.asarray(watcher.show(lit, seconds, round(min(seconds, 1.0) * NS_PER_S)).levels)[CELLS_OF_HEAD] > 0
+        ).all()
 
 
 @pytest.mark.parametrize(
@@ -328,14 +388,16 @@ def first(previews: Previews, maker: PreviewMaker, limit_s: float = 5.0) -> Pict
     raise AssertionError("no picture")
 
 
-def test_nothing_is_made_while_nobody_looks(previews: Previews, raw: Any) -> None:
+def test_nothing_is_shown_while_nobody_looks_but_it_is_learnt_now_and_then(previews: Previews, raw: Any) -> None:
     camera = Camera()
     maker = PreviewMaker(previews, camera.views())
     assert maker.turn() > 0.3
-    assert (camera.looks, maker.made, raw.keys("*")) == (0, 0, [])
+    maker.turn()
+    assert (camera.looks, camera.widths, maker.made, raw.keys("*")) == (1, {320}, 0, [])
     previews.want({"another": 640})
-    assert PreviewMaker(previews, camera.views()).turn() > 0.3
-    assert camera.looks == 0
+    maker = PreviewMaker(previews, camera.views())
+    assert maker.turn() > 0.3
+    assert maker.made == 0
 
 
 def test_a_picture_waits_until_it_is_known_who_was_there(previews: Previews) -> None:
@@ -450,6 +512,28 @@ def test_the_aggregator_tells_where_people_are_of_cameras_that_are_looked_at_alo
     events = {person.track for one in moments for person in one.people if person.event}
     assert len(events) == 1, "one of the two breaks the rule"
     assert len({person.track for one in moments for person in one.people}) == 2
+
+
+def test_outside_the_hours_there_are_no_events_and_nobody_is_left_clear(place: Place, told: Previews) -> None:
+    sites = Sites(place.engine)
+    sites.add_building("North", "UTC", building_id="north")
+    # The samples are of a Thursday.
+    policy = Policy(hours=(Hours(("mon",), "09:00", "18:00"),))
+    sites.add_camera(NewCamera("Door", "north", "rtsp://10.0.0.5/1", policy=policy, id=CAMERA))
+    messages = place.messages()
+    place.bus.send(messages[:5])
+    place.aggregator().turn()
+    told.want({CAMERA: 640})
+    place.bus.send(messages[5:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("classify.showing.ASK_S", 0.0)
+        aggregator = place.aggregator()
+        while aggregator.turn():
+            pass
+    _, moments = told.moments({CAMERA: "0-0"})[CAMERA]
+    assert len({person.track for one in moments for person in one.people}) == 2
+    assert not place.facts().events
+    assert not any(person.event for one in moments for person in one.people)
 
 
 # --- from a frame ---

@@ -179,12 +179,38 @@ def test_so_many_may_look_and_no_more(
     wait_for(lambda: api.client.get(f"{path}.jpg").status_code == 200)
 
 
-def test_a_preview_ends_after_a_while_so_that_what_one_may_see_is_looked_up_anew(
+def test_a_preview_ends_after_a_while(
     api: Api, camera: str, previews: Previews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.preview.LONGEST_S", 0.3)
     with _joined(api, camera, previews) as answer:
         assert answer.read().endswith(b"--maskwatch-preview--\r\n")
+
+
+@pytest.mark.parametrize("change", ["revoked", "moved", "disabled", "removed"])
+def test_who_may_look_no_more_sees_no_more(
+    api: Api, camera: str, previews: Previews, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr("api.preview.WELCOME_S", 0.05)
+    key, secret = ApiKeys(api.context.engine).add(NewKey("screen", Role.VIEWER, (building_of(api, camera),)))
+    path, there = f"/api/v1/cameras/{camera}", {"Authorization": f"Bearer {secret}"}
+    with showing(previews, camera), api.client.stream("GET", f"{path}/preview", headers=there) as answer:
+        shown = parts(answer)
+        assert [next(shown) for _ in range(3)]
+        if change == "revoked":
+            assert api.client.delete(f"/api/v1/api-keys/{key.id}").status_code == 204
+        elif change == "moved":
+            assert api.client.patch(path, json={"building_id": api.building("South")}).status_code == 200
+        elif change == "disabled":
+            assert api.client.patch(path, json={"enabled": False}).status_code == 200
+        else:
+            assert api.client.delete(path).status_code == 204
+        # It ends by itself: pictures still come.
+        assert len(list(shown)) < 100
+
+
+def building_of(api: Api, camera: str) -> str:
+    return str(api.get(f"/cameras/{camera}")["building_id"])
 
 
 def test_a_server_that_stops_ends_previews_at_once(api: Api, camera: str, previews: Previews) -> None:

@@ -1,5 +1,6 @@
 """What people ask of the database: lists that stand still while they grow, and totals that are exact everywhere."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ from storage.messages import NS_PER_S
 from storage.words import Label
 from tests.postgres import Postgres, postgres_fixture  # noqa: F401
 
+PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
 MINUTE_NS = 60 * NS_PER_S
 HOUR_NS = 60 * MINUTE_NS
 
@@ -138,6 +140,7 @@ def fill(engine: Engine, passages: Sequence[Passage]) -> None:
                     **row,
                     "id": f"{passage.camera}-e{number}",
                     "track_id": track["id"],
+                    "label": passage.label,
                     "type": "incorrect_mask" if passage.label is Label.INCORRECT_MASK else "without_mask",
                     "started_ns": passage.event_ns,
                     "ended_ns": passage.event_ns + NS_PER_S,
@@ -336,7 +339,7 @@ def passages_around(draw: st.DrawFn, middle_ns: int) -> list[Passage]:
     return found
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80 if PROOF else 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_totals_are_those_of_a_recount(data: st.DataObject, database: Engine) -> None:
     name, moment = data.draw(st.sampled_from(ODD_MOMENTS))
@@ -475,7 +478,7 @@ def test_half_hour_zones_stay_exact_over_a_year(database: Engine, reports: Repor
     assert [entry.totals for entry in series] == [recount(passages, entry.span) for entry in series]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 if PROOF else 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     times=st.lists(st.integers(0, 5), max_size=25),
     limit=st.integers(1, 7),

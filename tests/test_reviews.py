@@ -106,6 +106,8 @@ def recount(engine: Engine, bucket_ns: int) -> dict[tuple[str, int], dict[str, i
             if names[-1] == "unknown" and one.unknown_reason:
                 names.append(one.unknown_reason)
         counts.setdefault((one.camera_id, one.started_ns // bucket_ns * bucket_ns), Counter()).update(names)
+    labels = {one.id: one.label for one in tracks}
+    assert [event.label for event in events] == [labels.get(event.track_id) for event in events]
     for event in events:
         if event.verdict != "dismissed":
             counts.setdefault((event.camera_id, event.started_ns // bucket_ns * bucket_ns), Counter())["events"] += 1

@@ -36,6 +36,7 @@ def test_a_building_is_added_listed_shown_and_removed(maskwatch: Call) -> None:
         "retention_days": 10,
         "policy": {"labels": ["without_mask", "incorrect_mask"], "dwell_s": 1.0, "hours": None},
         "version": 1,
+        "spot_share": 0.0,
         "created_at": "",
         "archived_at": None,
     }

@@ -2,6 +2,7 @@
 
 import { Icon } from "./components/icon.js";
 import { Menu, MenuButton } from "./components/menu.js";
+import { PasswordDialog } from "./components/password.js";
 import { connection } from "./live.js";
 import { PAGES, inMenu } from "./pages.js";
 import { href } from "./router.js";
@@ -14,13 +15,14 @@ const IN_BAR = 4;
 export function Frame({ page, children }) {
   const me = useMe();
   const pages = inMenu(me);
+  const [changing, setChanging] = useState(false);
   return html`
     <a class="skip" href="#page" onClick=${toPage}>${T.nav.skip}</a>
     <div class="frame">
       <header class="top">
         <a class="brand" href=${href("overview")}><img src="/static/icon.svg" alt="" width="24" height="24" />${T.name}</a>
         <${Connection} />
-        <${Account} me=${me} />
+        <${Account} me=${me} changePassword=${() => setChanging(true)} />
       </header>
       <nav class="side" aria-label=${T.nav.label}>
         <ul>
@@ -30,6 +32,7 @@ export function Frame({ page, children }) {
       </nav>
       <main id="page" tabindex="-1">${children}</main>
     </div>
+    ${changing && html`<${PasswordDialog} close=${() => setChanging(false)} />`}
   `;
 }
 
@@ -60,7 +63,7 @@ function Connection() {
   </p>`;
 }
 
-function Account({ me }) {
+function Account({ me, changePassword }) {
   const [theme, setTheme] = useState(window.maskwatchTheme.get());
   const choose = (name) => {
     window.maskwatchTheme.set(name);
@@ -75,6 +78,7 @@ function Account({ me }) {
       </label>`)}
     </fieldset>
     <a class="item" href="/api/docs"><${Icon} name="book" />${T.nav.reference}</a>
+    ${me?.kind === "account" && html`<${MenuButton} icon="key" onClick=${changePassword}>${T.password.menu}<//>`}
     ${me && me.kind !== "local" && html`<${MenuButton} icon="out" onClick=${logOut}>${T.nav.logOut}<//>`}
     ${me?.kind === "local" && html`<p class="hint">${T.nav.local}</p>`}
   <//>`;

@@ -141,10 +141,11 @@ def overview(context: ApiContext, now_ns: int) -> shapes.Overview:
     return shapes.Overview(
         as_of=iso(found.as_of_ns),
         today=Figures.of_totals(today),
+        trend=[shapes.TrendDay.of(day.isoformat(), totals) for day, totals in found.trend],
         buildings=[shapes.BuildingLine.of(building) for building in found.buildings],
         cameras=_cameras(context),
         events_pending=shapes.Waiting.of(found.pending),
-        spot_checks=shapes.SpotChecksWaiting(waiting=0),
+        spot_checks=shapes.SpotChecksWaiting(waiting=found.spot_checks),
         jobs=[],
         trouble=[f"{check.name}: {check.detail}" for check in checks(context) if check.detail is not None],
     )

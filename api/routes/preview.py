@@ -1,26 +1,32 @@
 """What cameras show now, with boxes and labels; nobody without an event can be recognised in it."""
 
 from enum import IntEnum
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
-from api.access import access
+from api.access import Calling, access
 from api.asking import Asked, Known
 from api.context import Context
+from api.identity import still_welcome
 from api.preview import MEDIA_TYPE, PRIVATE, PreviewStream, Viewer, Viewers
 from api.problems import ProblemError
 from api.routes.cameras import said_of
 from storage.database.records import Camera
-from storage.identity import Role
+from storage.errors import NotFoundError
+from storage.identity import Caller, Role
 from storage.preview import Picture
 from storage.status import CameraState
 
 router = APIRouter(tags=["cameras"])
 
-COVERED = "Everybody without an event is pixelated: the upper part of all that moves, and every head that was found."
+COVERED = (
+    "Everybody without an event is pixelated: the upper part of all that is not there when nobody is, and every head that "
+    "was found. Until it is known how a place looks when nobody is there, it is pixelated, too."
+)
 
 
 class Width(IntEnum):
@@ -47,15 +53,16 @@ class PreviewQuery(Asked):
     openapi_extra=access(Role.VIEWER),
 )
 async def get_preview(
-    request: Request, context: Context, camera_id: Known, query: Annotated[PreviewQuery, Query()]
+    request: Request, context: Context, caller: Calling, camera_id: Known, query: Annotated[PreviewQuery, Query()]
 ) -> Response:
-    """About five JPEG pictures a second, 1.6 s late at most, for an `img` element; 503 where nothing comes within 5 s.
+    """About five JPEG pictures a second, 3.1 s late at most, for an `img` element; 503 where nothing comes within 5 s.
 
     While the camera is away the last picture stays. It ends after 15 minutes: come back.
     """
     viewers: Viewers = request.app.state.viewers
     viewer, first = await _joined(viewers, context, camera_id, query.width)
-    return PreviewStream(viewers, viewer, first)
+    welcome = partial(_still_welcome, request, context, caller, camera_id)
+    return PreviewStream(viewers, viewer, first, welcome)
 
 
 @router.get(
@@ -96,6 +103,15 @@ async def _joined(viewers: Viewers, context: Context, camera_id: str, width: int
         reason = await run_in_threadpool(_reason, context, camera)
         raise ProblemError(503, "preview-unavailable", f"camera {camera.name!r} shows nothing now: {reason}")
     return viewer, first
+
+
+def _still_welcome(request: Request, context: Context, caller: Caller, camera_id: str) -> bool:
+    """Whether who looks still may, and the camera is still in use, and in a building of theirs."""
+    try:
+        camera = context.sites.camera(camera_id)
+    except NotFoundError:
+        return False
+    return camera.enabled and camera.archived_at_ns is None and still_welcome(request, caller)
 
 
 def _watched(context: Context, camera_id: str) -> Camera:

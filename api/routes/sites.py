@@ -26,6 +26,7 @@ def add_building(context: Context, building: BuildingIn, response: Response) -> 
         building_id=building.id,
         retention_days=building.retention_days,
         policy=None if building.policy is None else building.policy.record(),
+        spot_share=building.spot_share,
     )
     response.headers["Location"] = f"/api/v1/buildings/{made.id}"
     return shapes.Building.of(made)

@@ -34,6 +34,11 @@ COLUMNS: Final = (
     "interval_low",
     "interval_high",
     *(f"unknown_{reason}" for reason in UnknownReason),
+    "corrected_rate",
+    "corrected_low",
+    "corrected_high",
+    "corrected_note",
+    "checks",
 )
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -81,7 +86,13 @@ def get_compliance(context: Context, query: Annotated[ComplianceQuery, Query()],
     if query.format == "csv" or (query.format is None and _wants_csv(request.headers.get("accept", ""))):
         headers = {"Content-Disposition": 'attachment; filename="compliance.csv"', "Vary": "Accept"}
         return Response(as_csv(rows), media_type="text/csv", headers=headers)
-    return shapes.Compliance(as_of=iso(answer.as_of_ns), timezone=answer.timezone, bucket=answer.bucket, series=rows)
+    return shapes.Compliance(
+        as_of=iso(answer.as_of_ns),
+        timezone=answer.timezone,
+        bucket=answer.bucket,
+        series=rows,
+        whole=[shapes.Row.of(entry) for entry in answer.whole],
+    )
 
 
 def as_csv(rows: Iterable[shapes.Row]) -> str:
@@ -94,7 +105,11 @@ def as_csv(rows: Iterable[shapes.Row]) -> str:
         counts = [getattr(row, name) for name in COUNTS]
         reasons = [row.unknown_reasons[reason] for reason in UnknownReason]
         low, high = row.interval or (None, None)
-        writer.writerow([*map(_harmless, group), row.from_, row.to, *counts, row.compliance_rate, low, high, *reasons])
+        figures = [*counts, row.compliance_rate, low, high, *reasons]
+        corrected_low, corrected_high = row.corrected_interval or (None, None)
+        checks = row.verified_by and row.verified_by.checks
+        corrected = [row.corrected_rate, corrected_low, corrected_high, row.corrected_note, checks]
+        writer.writerow([*map(_harmless, group), row.from_, row.to, *figures, *corrected])
     return text.getvalue()
 
 

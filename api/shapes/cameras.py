@@ -21,7 +21,10 @@ class Status(sites.Status):
         description="Samples that were not looked at since its ingest process began, by where they were dropped: `late`, "
         "`no_room`, `shed`, `behind`, `bus`, `classify` (more faces than can be classified)."
     )
-    warnings: list[str] = Field(description="What has changed for the worse since it was set up, a sentence each.")
+    warnings: list[str] = Field(
+        description="What has changed for the worse since it was set up, a sentence each; those that begin with "
+        "`substream:` say what keeps the camera from idling."
+    )
     reconnects: int = Field(description="How often it was connected to anew since its ingest process began.")
 
     @classmethod

@@ -150,14 +150,40 @@ class Placed(BaseModel):
     to: Instant = Field(description="Excluded.")
 
 
+class VerifiedBy(BaseModel):
+    """Passages drawn at random and checked by people, by which a rate was corrected."""
+
+    checks: int
+    from_: Instant = Field(alias="from", description="Included.")
+    to: Instant = Field(
+        description="Excluded. Where the time asked for has too few checks: the 90 days before its end."
+    )
+
+
 class Row(Figures, Placed):
     """Totals of the tracks that started in one stretch of time."""
+
+    corrected_rate: float | None = Field(
+        description="Share of persons who wear the mask properly, corrected by what people found who checked passages at "
+        "random, `unknown` ones too; null below 100 checks, and where cameras or zones are asked for."
+    )
+    corrected_interval: tuple[float, float] | None = Field(
+        description="Its 95 % interval: chance, and the model's errors as far as they are measured."
+    )
+    corrected_note: str | None = Field(description="Why there is none.", examples=["not yet verified"])
+    verified_by: VerifiedBy | None
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
         """From the totals."""
+        done = entry.correction
+        by = done.by and {"checks": done.by.checks, "from": iso(done.by.span.start_ns), "to": iso(done.by.span.end_ns)}
         return cls.model_validate(
             {
+                "corrected_rate": done.rate,
+                "corrected_interval": done.interval,
+                "corrected_note": done.note,
+                "verified_by": by,
                 "group": entry.group and {"type": entry.group.type, "id": entry.group.id, "name": entry.group.name},
                 "from": iso(entry.span.start_ns),
                 "to": iso(entry.span.end_ns),
@@ -178,3 +204,4 @@ class Compliance(BaseModel):
     timezone: str
     bucket: str
     series: list[Row]
+    whole: list[Row] = Field(description="Of the whole time, one for each group.")

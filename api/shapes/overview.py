@@ -92,12 +92,22 @@ class Summary(BaseModel):
 
 
 class TrendDay(BaseModel):
-    """A day of a building."""
+    """A day of a building, or of several, of each its own."""
 
     date: str = Field(examples=["2026-11-16"])
     tracks: int
     compliance_rate: float | None
     interval: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, day: str, totals: Totals) -> Self:
+        """From the totals."""
+        return cls(
+            date=day,
+            tracks=totals.tracks,
+            compliance_rate=totals.compliance_rate,
+            interval=totals.interval,
+        )
 
 
 class ZoneToday(Figures):
@@ -120,15 +130,7 @@ class BuildingLine(Figures):
     def of(cls, building: BuildingToday) -> Self:
         """From the record."""
         zones = [{"id": zone.id, "name": zone.name, **figures(zone.totals)} for zone in building.zones]
-        trend = [
-            {
-                "date": one.day.isoformat(),
-                "tracks": one.totals.tracks,
-                "compliance_rate": one.totals.compliance_rate,
-                "interval": one.totals.interval,
-            }
-            for one in building.trend
-        ]
+        trend = [TrendDay.of(one.day.isoformat(), one.totals) for one in building.trend]
         names: dict[str, Any] = {"id": building.id, "name": building.name, "timezone": building.timezone}
         return cls.model_validate({**names, **figures(building.totals), "zones": zones, "trend": trend})
 
@@ -188,6 +190,9 @@ class Overview(BaseModel):
 
     as_of: Instant = Field(description="At most a second ago.")
     today: Figures = Field(description="All buildings together, each of its own today.")
+    trend: list[TrendDay] = Field(
+        description="All buildings together, by date: 7 days, oldest first, the last one the latest that any of them has."
+    )
     buildings: list[BuildingLine] = Field(description="By name.")
     cameras: CamerasNow
     events_pending: Waiting

@@ -23,7 +23,10 @@ class Suitability(BaseModel):
     sentences: list[str] = Field(
         description="What is wrong and what to do, weightiest first; then what to know about it."
     )
-    warnings: list[str] = Field(description="What has changed for the worse since it was set up: moved, dirty, dark.")
+    warnings: list[str] = Field(
+        description="What has changed for the worse since it was set up: moved, dirty, dark; not what a camera's status "
+        "says of its sub-stream."
+    )
     zoom: float | None = Field(
         description="By which a face has to grow in the picture for nine of ten passages; null where none has to, or "
         "nothing is known."

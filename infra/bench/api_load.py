@@ -66,6 +66,7 @@ EVENTS: Final = (
     "review_reason",
     "reviewed_by",
     "review_version",
+    "label",
 )
 KEY: Final = ("camera_id", "building_id", "zone_id", "start_ns")
 VERDICTS: Final = (("pending", None, None, 1), ("confirmed", None, "Anna", 2), ("dismissed", "wrong_label", "Anna", 2))
@@ -170,12 +171,13 @@ def _events(day: Day) -> Iterator[Row]:
         day.opened_ns,
         day.ended_ns,
         day.breach,
+        day.label,
         day.confidence,
         day.is_open,
         day.verdict,
     )
     rows = zip(*(one[which].tolist() for one in columns), strict=True)
-    for at, number, opened, ended, breach, sure, still, said in rows:
+    for at, number, opened, ended, breach, label, sure, still, said in rows:
         camera, building, zone, _ = cameras[at]
         verdict, reason, by, version = VERDICTS[said]
         yield (
@@ -189,7 +191,7 @@ def _events(day: Day) -> Iterator[Row]:
                 opened,
                 ended,
             ),
-            *(sure, True, not still, f"{at:04x}{number:060x}.jpg", verdict, reason, by, version),
+            *(sure, True, not still, f"{at:04x}{number:060x}.jpg", verdict, reason, by, version, LABELS[label].value),
         )
 
 

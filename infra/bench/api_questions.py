@@ -56,7 +56,8 @@ class Asking:
         """Which events, and from where on: by turns the newest, somewhere in the year, and a day."""
         place = places()[int(self.rng.integers(len(places())))]
         drawn = {"camera": place.camera_id, "building": place.building_id, "zone": place.zone_id or "bench-z00"}
-        wanted = Wanted(**{name: drawn[name] if value == "*" else value for name, value in MIXES[mix].items()})
+        given = {name: drawn[name] if value == "*" else value for name, value in MIXES[mix].items()}
+        wanted = msgspec.convert(given, Wanted)
         at_ns = int(self.rng.integers(self.amount.from_ns, self.amount.until_ns))
         if turn % 3 == 1:
             return wanted, Position(at_ns, "z")

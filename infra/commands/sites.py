@@ -95,7 +95,7 @@ def show_building(which: BuildingId, json: Json = False) -> None:
         ("time zone", one.timezone),
         ("to be kept", f"{one.retention_days} days"),
         ("policy", shown_policy(one.policy)),
-        ("checked at random", f"{one.spot_share:.3g} of its passages" if one.spot_share else "nothing"),
+        ("spot checks", f"{one.spot_share:.3g} of its passages" if one.spot_share else "nothing"),
         ("zones", ", ".join(f"{zone.id} {zone.name}" for zone in zones)),
         ("cameras", ", ".join(f"{camera.id} {camera.name}" for camera in cameras)),
         ("removed", shown_removal(one.archived_at_ns)),

@@ -7,13 +7,13 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from api.headers import ALWAYS, NOT_KEPT, is_loopback, named_host
+from api.headers import ALWAYS, NO_DEVICES, NOT_KEPT, is_loopback, named_host
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS: Final = {"Content-Security-Policy": POLICY, **NOT_KEPT, **ALWAYS}
+HEADERS: Final = {"Content-Security-Policy": POLICY, **NOT_KEPT, **NO_DEVICES, **ALWAYS}
 
 
 def refusal(scope: Scope, *, loopback: bool) -> tuple[int, str] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, delete, func, select
 
 from storage.database.models import AccountLinkRow, AccountRow, AccountSessionRow
 from storage.database.people_access import check_person
@@ -78,6 +78,14 @@ def account_record(row: Any) -> Account:
 def digest(secret: str) -> str:
     """The sha256 of a secret that is random: slow hashes are for what people choose."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def held_account(account_id: str) -> Select[Any]:
+    """Read an account that stays as it is until the transaction ends; to be done before its sessions and links are changed.
+
+    So no change of it, which ends all its sessions, comes between a look at its password and a new session.
+    """
+    return select(AccountRow).where(AccountRow.id == account_id).with_for_update()
 
 
 def end_sessions(connection: Connection, account_id: str) -> None:

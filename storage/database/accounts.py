@@ -14,6 +14,7 @@ from storage.database.account_rows import (
     digest,
     end_sessions,
     given_values,
+    held_account,
     keep_an_administrator,
     refuse_double_account,
 )
@@ -156,8 +157,8 @@ class Accounts(PeopleAccess):
             found = self._account(connection, account_id)
             if self._caller.id == account_id:
                 raise NotAllowedError("nobody removes their own account: another administrator does")
+            connection.execute(held_account(account_id))
             end_sessions(connection, account_id)
-            connection.execute(delete(AccountLinkRow).where(AccountLinkRow.account_id == account_id))
             connection.execute(delete(AccountRow).where(AccountRow.id == account_id))
             keep_an_administrator(connection, found)
             self._note(connection, "account.removed", found)
@@ -167,10 +168,15 @@ class Accounts(PeopleAccess):
 
         Raises:
             NotFoundError: there is no such account.
-            NotAllowedError: it may not log in.
+            NotAllowedError: it may not log in, or is the caller's own.
         """
         with self._changing() as connection:
             found = self._account(connection, account_id)
+            if self._caller.id == account_id:
+                # Who finds a browser open would choose a password, and keep its owner out.
+                raise NotAllowedError(
+                    "the own password is changed by giving the old one: another administrator makes links"
+                )
             if not found.enabled:
                 raise NotAllowedError(f"account {found.name!r} is disabled: enable it first")
             link = Link(secrets.token_urlsafe(32), time.time_ns() + LINK_S * NS_PER_S)

@@ -35,6 +35,13 @@ class FaceShot(NamedTuple):
     jpeg: bytes
 
 
+class Drawn(NamedTuple):
+    """A track that is drawn for people to check: the probability of that, and the person's face, a small JPEG."""
+
+    probability: float
+    jpeg: bytes
+
+
 @dataclass(slots=True)
 class Batch:
     """What one transaction takes in.
@@ -50,10 +57,12 @@ class Batch:
         faces: of people in breach, by the capture time; None removes one.
         faceless: breaches that came to nothing: no face of theirs is kept.
         strays: cameras of which faces without an event are removed, those of this batch aside.
+        drawn: tracks of this batch that ended and are drawn; where they count nowhere nothing is kept.
         lost: how many more samples of a camera were lost.
         tallies: what cameras saw of faces, by camera and the beginning of an hour: added to what is known of it.
         resets: cameras of which everything earlier goes first: their footage is run anew.
         news: what came of it for people to hear of, once it is written.
+        outside: likewise its tracks that began outside the policy's hours: there are no events of theirs.
     """
 
     position: str = ""
@@ -67,10 +76,12 @@ class Batch:
     faces: dict[Key, dict[int, FaceShot | None]] = field(default_factory=dict)
     faceless: set[Key] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
+    drawn: dict[Key, Drawn] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)
     resets: set[str] = field(default_factory=set)
     news: list[News] = field(default_factory=list)
+    outside: set[Key] = field(default_factory=set)
 
 
 def track_id(key: Key) -> str:

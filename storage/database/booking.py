@@ -14,10 +14,12 @@ from storage.database.models import (
     MinuteRollupRow,
     ReviewRow,
     SnapshotRow,
+    SpotCheckRow,
     TrackPathRow,
     TrackRow,
 )
 from storage.database.pictures import retire, write_candidates, write_snapshots
+from storage.database.spot_drawing import write_drawn
 from storage.database.suitability import write_tallies
 from storage.database.upsert import upsert
 
@@ -31,6 +33,7 @@ def apply(connection: Connection, batch: Batch, partition: int, now_ns: int) -> 
     write_snapshots(connection, batch, now_ns)
     write_candidates(connection, batch)
     write_faces(connection, batch)
+    write_drawn(connection, batch, now_ns)
     write_tallies(connection, batch.tallies, now_ns)
     _states(connection, batch, partition)
 
@@ -69,6 +72,6 @@ def _reset(connection: Connection, camera: str) -> None:
     events = select(EventRow.id).where(EventRow.camera_id == camera)
     connection.execute(delete(ReviewRow).where(ReviewRow.event_id.in_(events)))
     connection.execute(delete(EventFaceRow).where(of_camera(EventFaceRow.event_id, camera)))
-    for table in (TrackRow, EventRow, CandidateRow, MinuteRollupRow, HourRollupRow, CameraStateRow):
+    for table in (TrackRow, EventRow, CandidateRow, SpotCheckRow, MinuteRollupRow, HourRollupRow, CameraStateRow):
         connection.execute(delete(table).where(table.camera_id == camera))
     retire(connection, pictures)

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from storage.database.batch import Batch, Key, event_id, track_id
 from storage.database.judgement import columns_of, kept_label, labelled, said_of_track, told_label
@@ -32,7 +32,19 @@ TRACK_CHANGES: Final = (
     "machine_reason",
     "ruling",
 )
-EVENT_CHANGES: Final = ("type", "machine_type", "started_ns", "ended_ns", "corrected_ns", "confidence", "closed")
+EVENT_CHANGES: Final = (
+    "type",
+    "machine_type",
+    "label",
+    "started_ns",
+    "ended_ns",
+    "corrected_ns",
+    "confidence",
+    "closed",
+)
+RELABEL: Final = (
+    update(EventRow.__table__).where(EventRow.__table__.c.id == bindparam("event")).values(label=bindparam("said"))  # type: ignore[arg-type]
+)
 
 
 class _Watched(NamedTuple):
@@ -43,9 +55,18 @@ class _Watched(NamedTuple):
     timezone: str
 
 
+class _Known(NamedTuple):
+    """What is in the database of a batch's tracks: rows by identifier, where they were, which began outside the hours."""
+
+    tracks: dict[str, Row[Any]]
+    events: dict[str, Row[Any]]
+    places: dict[Key, Place]
+    outside: set[Key]
+
+
 def write_facts(connection: Connection, batch: Batch) -> None:
     """Tracks and events, and what they add to the totals."""
-    batch.news = []
+    batch.news, batch.outside = [], set()
     if not batch.tracks and not batch.events:
         return
     totals = Totals()
@@ -65,22 +86,12 @@ def write_facts(connection: Connection, batch: Batch) -> None:
                 watched, batch.tracks[key].first_seen_ns if key in batch.tracks else batch.events[key].started_ns
             ):
                 outside.add(key)
-    rows = []
-    for key, track in sorted(batch.tracks.items()):
-        old = old_tracks.get(track_id(key))
-        judgement = kept_label(old) if old else told_label(old_events.get(event_id(key)), track.label)
-        row = _track_row(key, track, places[key]) | {"outside_hours": key in outside}
-        row |= labelled(row["label"], row["unknown_reason"], judgement)
-        if old:
-            totals.add(places[key], old.started_ns, columns_of(old), -1)
-        totals.add(places[key], track.first_seen_ns, columns_of(row))
-        rows.append(row)
-    if rows:
-        connection.execute(upsert(connection, TrackRow.__table__, replace=TRACK_CHANGES), rows)
+    batch.outside = outside
+    labels = _write_tracks(connection, batch, _Known(old_tracks, old_events, places, outside), totals)
     # Outside the hours nothing is a breach.
     if events := {key: event for key, event in batch.events.items() if key not in outside}:
         rows = [
-            _book(key, event, old_events.get(event_id(key)), places[key], totals)
+            _book(key, event, old_events.get(event_id(key)), places[key], totals) | {"label": labels.get(key)}
             for key, event in sorted(events.items())
         ]
         connection.execute(upsert(connection, EventRow.__table__, replace=EVENT_CHANGES), rows)
@@ -90,6 +101,30 @@ def write_facts(connection: Connection, batch: Batch) -> None:
             if (kind := _news(event, old_events.get(event_id(key)), pictured=key in batch.snapshots))
         ]
     totals.write(connection)
+
+
+def _write_tracks(connection: Connection, batch: Batch, known: _Known, totals: Totals) -> dict[Key, str]:
+    """Their rows, and what those add; gives the label of each track that has a row then."""
+    labels = {key: known.tracks[track_id(key)].label for key in known.places if track_id(key) in known.tracks}
+    rows, relabelled = [], []
+    for key, track in sorted(batch.tracks.items()):
+        place, old = known.places[key], known.tracks.get(track_id(key))
+        judgement = kept_label(old) if old else told_label(known.events.get(event_id(key)), track.label)
+        row = _track_row(key, track, place) | {"outside_hours": key in known.outside}
+        row |= labelled(row["label"], row["unknown_reason"], judgement)
+        if old:
+            totals.add(place, old.started_ns, columns_of(old), -1)
+        totals.add(place, track.first_seen_ns, columns_of(row))
+        rows.append(row)
+        # Events of this batch are written with it.
+        if (key not in batch.events or key in known.outside) and labels.get(key) != row["label"]:
+            relabelled.append({"event": event_id(key), "said": row["label"]})
+        labels[key] = row["label"]
+    if rows:
+        connection.execute(upsert(connection, TrackRow.__table__, replace=TRACK_CHANGES), rows)
+    if relabelled:
+        connection.execute(RELABEL, relabelled)
+    return labels
 
 
 def _book(key: Key, event: Event, old: Row[Any] | None, place: Place, totals: Totals) -> dict[str, Any]:

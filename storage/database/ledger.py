@@ -18,9 +18,11 @@ from storage.database.engine import reading, writing
 from storage.database.left_open import LeftOpen, left_open
 from storage.database.models import CameraStateRow, CandidateRow, CheckpointRow, SnapshotRow
 from storage.database.pictures import announce
+from storage.database.spot_drawing import drawing, wipe_old
 from storage.errors import MaskwatchError
 from storage.messages import NS_PER_S, nanoseconds
 from storage.snapshots import Picture
+from storage.spot_checks import Drawing
 
 __all__ = ["Batch", "LeaseHeldError", "LeaseLostError", "Ledger", "Restored"]
 
@@ -158,6 +160,14 @@ class Ledger:
     def left_open(self, camera: str) -> LeftOpen:
         """The passages and events of a camera that are not closed, as last committed."""
         return left_open(self._engine, camera)
+
+    def drawing(self) -> Drawing:
+        """How passages are drawn for people to check, as it is now."""
+        return drawing(self._engine)
+
+    def wipe_old(self, now_ns: int) -> None:
+        """Remove pictures of drawn passages that nobody checked in time."""
+        wipe_old(self._engine, now_ns)
 
     def obsolete(self) -> list[str]:
         """Names of snapshot files of this partition that nothing needs any more, at most `MOST_OBSOLETE`.

@@ -200,6 +200,8 @@ class EventRow(Base):
     """A track that broke the rule; `id` is `<camera>-e<track number>`. Building, zone and `counts` are its track's.
 
     `type` is what counts; once people have said what it is, `machine_type` is what the system says, else NULL.
+    `label` is always that of its track, so that events are found by it without looking at tracks; NULL while the track
+    has no row.
     """
 
     __tablename__ = "event"
@@ -207,6 +209,7 @@ class EventRow(Base):
         Index(None, "started_ns", "id"),
         Index(None, "building_id", "started_ns", "id"),
         Index(None, "camera_id", "started_ns", "id"),
+        Index(None, "label", "started_ns", "id"),
         # Whether another event names a picture is asked before its file goes.
         Index(None, "snapshot"),
         # What waits for a review: few of many, once a system has run for a while.
@@ -242,6 +245,7 @@ class EventRow(Base):
     reviewed_at_ns: Mapped[int | None]
     review_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     machine_type: Mapped[str | None] = mapped_column(WORD)
+    label: Mapped[str | None] = mapped_column(WORD)
 
 
 class EventFaceRow(Base):
@@ -281,7 +285,13 @@ class SpotCheckRow(Base):
 
     __tablename__ = "spot_check"
     __table_args__ = (
-        Index(None, "building_id", "started_ns"),
+        Index(
+            "ix_spot_check_checked",
+            "building_id",
+            "started_ns",
+            sqlite_where=text("label IS NOT NULL"),
+            postgresql_where=text("label IS NOT NULL"),
+        ),
         Index(
             "ix_spot_check_pictured",
             "expires_at_ns",

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, literal_column, select
 from storage.database.buckets import Bucket, Span, day_of, days_earlier, edges, time_zone, wall_clock
 from storage.database.engine import reading
 from storage.database.models import BuildingRow, EventRow, ZoneRow
+from storage.database.spot_checks import count_waiting
 from storage.database.statistics import Scope, Totals, totals
 from storage.database.summary import Summaries
 from storage.reviewing import Verdict
@@ -56,11 +57,21 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """Buildings by name, and what waits, as of one moment."""
+    """Buildings by name, and what waits, as of one moment: events, and passages drawn at random."""
 
     as_of_ns: int
     buildings: tuple[BuildingToday, ...]
     pending: Pending
+    spot_checks: int = 0
+
+    @property
+    def trend(self) -> list[tuple[date, Totals]]:
+        """The last days of all buildings together, by date, oldest first; some may have a later date than others."""
+        found: dict[date, Totals] = {}
+        for building in self.buildings:
+            for one in building.trend:
+                found[one.day] = found.get(one.day, Totals()) + one.totals
+        return sorted(found.items())[-DAYS:]
 
 
 class Overviews(Summaries):
@@ -83,7 +94,8 @@ class Overviews(Summaries):
                 there = {row.id: row.name for row in rows if row.timezone == name}
                 found += _buildings(connection, name, there, zones, now_ns)
             ordered = sorted(found, key=lambda building: (building.name, building.id))
-            return Overview(now_ns, tuple(ordered), self._pending(connection))
+            spot_checks = count_waiting(connection, self._caller, now_ns)
+            return Overview(now_ns, tuple(ordered), self._pending(connection), spot_checks)
 
     def _pending(self, connection: Connection) -> Pending:
         query = select(func.count(), func.min(EventRow.started_ns)).where(PENDING)

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, String, cast, literal, select, tuple_
 
 from storage.database.buckets import Bucket, Span, day_of, edges, time_zone
+from storage.database.corrections import Correction, corrected_each
 from storage.database.engine import reading
 from storage.database.groups import Group, GroupBy, Places
 from storage.database.models import CameraRow, CameraStateRow, EventRow, TrackRow
@@ -124,20 +125,25 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """The totals of one group in one bucket."""
+    """The totals of one group in one bucket, and what checks at random make of its rate."""
 
     group: Group | None
     span: Span
     totals: Totals
+    correction: Correction = Correction()
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Totals as they were at `as_of_ns`: groups by name, each in order of time, empty buckets included."""
+    """Totals as they were at `as_of_ns`: groups by name, each in order of time, empty buckets included.
+
+    `whole` are those of the whole time, of each group.
+    """
 
     as_of_ns: int
     timezone: str
     bucket: Bucket
     series: tuple[Entry, ...]
+    whole: tuple[Entry, ...] = ()
 
 
 class Reports(Weeks, Overviews):
@@ -181,7 +187,7 @@ class Reports(Weeks, Overviews):
         """Events, newest first; see `tracks`."""
         query = self._listed(EventRow, EventRecord, wanted, after)
         if wanted.label is not None:
-            query = query.join(TrackRow, TrackRow.id == EventRow.track_id).where(TrackRow.label == wanted.label)
+            query = query.where(EventRow.label == wanted.label)
         if wanted.pictured:
             query = query.where(EventRow.snapshot.is_not(None))
         return self._page(_judged(query, wanted), EventRecord, limit)
@@ -231,15 +237,21 @@ class Reports(Weeks, Overviews):
             groups = places.groups(question.group_by, scope)
             cuts = edges(question.bucket, zone, span, max(1, MOST_ROWS // max(1, len(groups))))
             found = totals(connection, cuts, question.group_by, scope)
+            buildings = frozenset(places.groups(GroupBy.BUILDING, scope))
+            checked = corrected_each(connection, (cuts, question.group_by, scope), buildings, now_ns)
         if question.group_by is not None:
             groups |= {key: places.group(question.group_by, key) for key, _ in found if key not in groups}
         ordered = sorted(groups.items(), key=lambda item: (item[1].name or "" if item[1] else "", item[0]))
         series = tuple(
-            Entry(group, Span(start_ns, end_ns), found.get((key, number), Totals()))
+            Entry(group, Span(start_ns, end_ns), found.get((key, number), Totals()), checked.of(key, number))
             for key, group in ordered
             for number, (start_ns, end_ns) in enumerate(pairwise(cuts))
         )
-        return Answer(now_ns, name, question.bucket, series)
+        sums: dict[str, Totals] = {}
+        for (key, _), here in found.items():
+            sums[key] = sums.get(key, Totals()) + here
+        whole = tuple(Entry(group, span, sums.get(key, Totals()), checked.of(key)) for key, group in ordered)
+        return Answer(now_ns, name, question.bucket, series, whole)
 
     def _listed(self, table: Any, kind: type[msgspec.Struct], wanted: Wanted, after: Position | None) -> Select[Any]:
         """The caller's rows of a table by place and time, newest first."""

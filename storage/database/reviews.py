@@ -218,13 +218,15 @@ def _apply(connection: Connection, event: Row[Any], track: Row[Any] | None, said
     place = _place(event)
     totals.add(place, event.started_ns, event_columns(event.verdict), -1)
     totals.add(place, event.started_ns, event_columns(values["verdict"]))
-    connection.execute(update(EventRow).where(EventRow.id == event.id).values(values))
+    label = None
     if track is not None:
         kept = kept_of(found)
         columns = labelled(said_label.value, said_reason, kept)
+        label = columns["label"]
         totals.add(_place(track), track.started_ns, columns_of(track), -1)
         totals.add(_place(track), track.started_ns, columns_of({**track._mapping, **columns}))  # noqa: SLF001 its name for it
         connection.execute(update(TrackRow).where(TrackRow.id == track.id).values(columns))
+    connection.execute(update(EventRow).where(EventRow.id == event.id).values({**values, "label": label}))
     totals.write(connection)
     after = {**event._mapping, **values}  # noqa: SLF001
     return EventRecord(**{name: after[name] for name in EventRecord.__struct_fields__})

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 
-from storage.database.account_rows import Account, account_record, digest, end_sessions
+from storage.database.account_rows import Account, account_record, digest, end_sessions, held_account
 from storage.database.audit import note
 from storage.database.engine import reading, writing
 from storage.database.models import AccountLinkRow, AccountRow, AccountSessionRow
@@ -97,9 +97,9 @@ class Sessions:
         fits = self._passwords.fits(password, None if row is None else row.password)
         # Also for nobody, so that it takes the same time.
         with writing(self._engine) as connection:
-            # What has been changed while the hash was computed counts.
+            # What has been changed while the hash was computed counts, and a change that comes now ends this login, too.
             account_id = "" if row is None else row.id
-            now = connection.execute(select(AccountRow).where(AccountRow.id == account_id)).one_or_none()
+            now = connection.execute(held_account(account_id)).one_or_none()
             if now is None or row is None:
                 return None
             account = account_record(now)
@@ -120,20 +120,18 @@ class Sessions:
         now_ns = time.time_ns()
         valid = (AccountLinkRow.digest == digest(secret)) & (AccountLinkRow.expires_at_ns > now_ns)
         with reading(self._engine) as connection:
-            if connection.execute(select(AccountLinkRow.digest).where(valid)).first() is None:
-                return None
+            account_id = connection.execute(select(AccountLinkRow.account_id).where(valid)).scalar()
+        if account_id is None:
+            return None
         hashed = self._passwords.hashed(password)
         with writing(self._engine) as connection:
-            account_id = connection.execute(
-                delete(AccountLinkRow).where(valid).returning(AccountLinkRow.account_id)
-            ).scalar()
-            if account_id is None:
+            row = connection.execute(held_account(account_id)).one_or_none()
+            used = connection.execute(delete(AccountLinkRow).where(valid).returning(AccountLinkRow.digest)).first()
+            if row is None or used is None or not row.enabled:
                 return None
-            mine = AccountRow.id == account_id
-            account = account_record(connection.execute(select(AccountRow).where(mine)).one())
-            if not account.enabled:
-                return None
+            account = account_record(row)
             end_sessions(connection, account_id)
+            mine = AccountRow.id == account_id
             connection.execute(update(AccountRow).where(mine).values(password=hashed, version=AccountRow.version + 1))
             return _begin(connection, account, peer, how="link")
 

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from storage.database.buckets import Bucket, Span, edges, time_zone, wall_clock, week_of
+from storage.database.corrections import Corrections
 from storage.database.engine import reading
 from storage.database.groups import GroupBy, Places
 from storage.database.models import BuildingRow, CameraRow, CameraStateRow, EventRow
@@ -149,9 +150,19 @@ class Weeks(Summaries):
 
 
 def spot_checks(connection: Connection, span: Span, building_id: str) -> SpotChecks | None:
-    """What checks at random found of a building's passages in a stretch of time; None: not yet verified."""
-    del connection, span, building_id
-    return None
+    """What checks at random found of a building's passages in a stretch of time; None: not yet verified.
+
+    Where the stretch has too few of its own, those of the 90 days before its end count.
+    """
+    scope = Scope(building=building_id)
+    checks = Corrections(connection, span, frozenset({building_id}), span.end_ns)
+    if not checks.any:
+        return None
+    found = totals(connection, [span.start_ns, span.end_ns], "building", scope)
+    done = checks.correct(span, {building: one for (building, _), one in found.items()})
+    if done.rate is None or done.interval is None or done.by is None:
+        return None
+    return SpotChecks(done.by.checks, done.rate, done.interval)
 
 
 def _cameras(

@@ -1,6 +1,5 @@
 // Events, judged: one after another by keyboard, or many at once. What is shown is chosen by filters in the address.
 
-import { all, get } from "../api.js";
 import { useAsked } from "../asked.js";
 import { Icon } from "../components/icon.js";
 import { Empty, Shown } from "../components/states.js";
@@ -11,18 +10,11 @@ import { classes, html, useEffect } from "../ui.js";
 import { Desk } from "./review/desk.js";
 import { Filters, wanted } from "./review/filters.js";
 import { Passages } from "./review/passages.js";
+import { places } from "./review/places.js";
 import { useQueue } from "./review/queue.js";
 import { Sheet } from "./review/sheet.js";
 
 const VIEWS = ["single", "sheet", "passages"];
-
-// Names and time zones of what events speak of.
-export async function places(signal) {
-  const [buildings, cameras] = await Promise.all([all("/buildings", {}, 2000, { signal }), all("/cameras", {}, 2000, { signal })]);
-  const zones = (await Promise.all(buildings.map((one) => all(`/buildings/${one.id}/zones`, {}, 200, { signal })))).flat();
-  const names = (list) => new Map(list.map((one) => [one.id, one]));
-  return { buildings: names(buildings), cameras: names(cameras), zones: names(zones) };
-}
 
 export default function Review({ route }) {
   const asked = useAsked(places, []);

@@ -3,6 +3,7 @@
 import { get, post } from "../../api.js";
 import { decimal } from "../../format.js";
 import { Icon } from "../../components/icon.js";
+import { sentence } from "../../components/sentence.js";
 import { T } from "../../texts.js";
 import { html, useEffect, useState } from "../../ui.js";
 
@@ -23,12 +24,12 @@ export function Check({ check }) {
     const reason = T.camera.reasons[check.reason];
     return html`<div class="notice bad" role="status"><${Icon} name="warning" />
       <div class="grow"><p><strong>${reason ? T.check.noPicture(reason) : T.check.none}</strong></p>
-      ${check.detail && html`<p class="meaning">${check.detail}</p>`}
+      ${check.detail && html`<p class="meaning">${sentence(check.detail)}</p>`}
       ${T.check.todo[check.reason] && html`<p>${T.check.todo[check.reason]}</p>`}</div></div>`;
   }
   return html`<div role="status"><p class="row good-line"><${Icon} name="check" /><strong>${T.check.good}</strong></p>
     <${Figures} stream=${check} />
-    ${check.substream && html`<h3>${T.check.substream}</h3>${check.substream.ok ? html`<${Figures} stream=${check.substream} />` : html`<p>${check.substream.detail}</p>`}`}
+    ${check.substream && html`<h3>${T.check.substream}</h3>${check.substream.ok ? html`<${Figures} stream=${check.substream} />` : html`<p>${sentence(check.substream.detail)}</p>`}`}
   </div>`;
 }
 

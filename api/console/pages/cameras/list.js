@@ -5,6 +5,7 @@ import { useAsked } from "../../asked.js";
 import { CameraState, isDown } from "../../components/camera.js";
 import { Choice } from "../../components/field.js";
 import { Icon } from "../../components/icon.js";
+import { sentence } from "../../components/sentence.js";
 import { Empty, Loading, Shown } from "../../components/states.js";
 import { Table } from "../../components/table.js";
 import { filter, href } from "../../router.js";
@@ -50,7 +51,7 @@ function Listed({ cameras: list, homes, route }) {
     { name: "name", title: T.cameras.name, head: true, cell: (one) => html`<a href=${href(`cameras/${one.id}`)}>${one.name}</a>` },
     { name: "place", title: T.cameras.place, cell: (one) => (one.zone ? T.cameras.inZone(one.building, one.zone) : one.building) },
     { name: "state", title: T.cameras.state, cell: (one) => html`<${CameraState} status=${one.status} long=${isDown(one.status)} />
-      ${one.status?.detail && html`<p class="meaning">${one.status.detail}</p>`}` },
+      ${one.status?.detail && html`<p class="meaning">${sentence(one.status.detail)}</p>`}` },
     { name: "verdict", title: T.cameras.verdict, cell: (one) => html`<${Verdict} verdict=${verdicts[one.id]} />` },
     { name: "counts", title: T.cameras.counts, quiet: true, cell: (one) => (one.counts ? T.cameras.counted : T.cameras.notCounted) },
   ];

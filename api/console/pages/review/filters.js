@@ -41,7 +41,11 @@ export function Filters({ route: { query }, places, tracks = false }) {
   const named = (map, keep = () => true) => [...map.values()].filter(keep).sort((one, other) => one.name.localeCompare(other.name)).map((one) => [one.id, one.name]);
   const zones = named(places.zones, here);
   const period = value("from") || value("to") ? "dates" : value("period");
-  return html`<details class="card more-filters" open=${innerWidth > 900}><summary>${T.review.filters}</summary><div class="filters">
+  const set = [
+    T.review.verdicts[value("verdict") || "pending"], T.labels[value("type")], T.labels[value("label")], places.buildings.get(building)?.name,
+    places.zones.get(value("zone"))?.name, places.cameras.get(value("camera"))?.name, period && T.review.periods[period],
+  ];
+  return html`<details class="card more-filters"><summary>${T.review.filters}: <strong>${set.slice(tracks ? 1 : 0).filter(Boolean).join(", ") || T.review.every}</strong></summary><div class="filters">
     ${places.buildings.size > 1 && html`<${Choice} label=${T.review.building} value=${building} change=${(one) => change({ building: one, camera: "", zone: "" })}
       options=${[["", T.review.everywhere], ...named(places.buildings)]} />`}
     ${zones.length > 0 && html`<${Choice} label=${T.review.zone} value=${value("zone")} change=${(one) => change({ zone: one })} options=${[["", T.review.everywhere], ...zones]} />`}

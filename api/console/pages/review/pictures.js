@@ -6,17 +6,17 @@ import { T } from "../../texts.js";
 import { useEffect, useState } from "../../ui.js";
 
 const MOST = 24;
-const kept = new Map(); // By event, its picture's address and view: a promise of { url, tag }.
+const kept = new Map(); // By event and view: a promise of { blob, tag }.
 
-addEventListener("hashchange", () => { if (!location.hash.startsWith("#/review")) forget(kept.size); });
+// Nothing stays in memory when somebody goes elsewhere.
+addEventListener("hashchange", () => { if (!location.hash.startsWith("#/review")) kept.clear(); });
 
 const nameOf = (event, view) => `${event.id} ${view}`;
 
-function forget(number) {
-  for (const [name, promise] of [...kept].slice(0, number)) {
-    kept.delete(name);
-    promise.then(({ url }) => URL.revokeObjectURL(url), () => {});
-  }
+function keep(name, promise) {
+  kept.delete(name);
+  kept.set(name, promise);
+  for (const old of [...kept.keys()].slice(0, Math.max(0, kept.size - MOST))) kept.delete(old);
 }
 
 // A login that ran out is renewed by asking anything.
@@ -36,13 +36,12 @@ async function fetched(path, query, tag, alone = false) {
   throw new Problem(answer.status, "picture", details.detail ?? T.problems.status(answer.status), details);
 }
 
-function taken(event, view, ahead, tag) {
+function taken(event, view, early) {
   const name = nameOf(event, view);
-  const promise = fetched(`/events/${event.id}/snapshot`, { view, prefetch: ahead ? "true" : null }, tag)
-    .then(async (answer) => ({ url: URL.createObjectURL(await answer.blob()), tag: answer.headers.get("ETag"), ahead }));
-  kept.set(name, promise);
+  const promise = fetched(`/events/${event.id}/snapshot`, { view, prefetch: early ? "true" : null })
+    .then(async (answer) => ({ blob: await answer.blob(), tag: answer.headers.get("ETag") }));
+  keep(name, promise);
   promise.catch(() => { if (kept.get(name) === promise) kept.delete(name); });
-  forget(kept.size - MOST);
   return promise;
 }
 
@@ -59,24 +58,32 @@ export function usePicture(event, view, wanted = true) {
   const name = event && nameOf(event, view);
   useEffect(() => {
     if (!event?.snapshot_url || !wanted) return undefined;
+    const urls = [];
     let gone = false;
-    const show = (found) => { if (!gone) setShown({ name, ...found }); };
-    look(event, view, show).catch((error) => show({ error }));
-    return () => { gone = true; };
+    const show = (blob, error = null) => {
+      if (gone) return;
+      if (blob) urls.push(URL.createObjectURL(blob));
+      setShown({ name, url: blob && urls.at(-1), error });
+    };
+    look(event, view, show).catch((error) => show(null, error));
+    return () => {
+      gone = true;
+      for (const url of urls) URL.revokeObjectURL(url);
+    };
   }, [name, event?.snapshot_url, event?.state, wanted]);
   return shown.name === name ? shown : { url: null, error: null };
 }
 
 async function look(event, view, show) {
-  const had = kept.get(nameOf(event, view));
+  const name = nameOf(event, view);
+  const had = kept.get(name);
   const found = await (had ?? taken(event, view, false));
-  show({ url: found.url });
+  show(found.blob);
   if (!had) return;
   // It was here already: that it is seen now is noted by asking again, and a better one comes with the answer.
   const answer = await fetched(`/events/${event.id}/snapshot`, { view }, found.tag);
   if (answer.status === 304) return;
-  const better = { url: URL.createObjectURL(await answer.blob()), tag: answer.headers.get("ETag") };
-  kept.set(nameOf(event, view), Promise.resolve(better));
-  show({ url: better.url });
-  URL.revokeObjectURL(found.url);
+  const better = { blob: await answer.blob(), tag: answer.headers.get("ETag") };
+  keep(name, Promise.resolve(better));
+  show(better.blob);
 }

@@ -19,8 +19,9 @@ export function useQueue(question, first) {
   const [asked, setAsked] = useState({ data: undefined, error: null });
   const [fresh, setFresh] = useState([]);
   const [troubles, setTroubles] = useState([]);
-  const now = useRef({ items: [], fresh: [] });
+  const now = useRef({ items: [], more: false });
   now.current.items = items;
+  now.current.more = Boolean(cursor);
   const key = JSON.stringify(question);
 
   // Told of each change of an event, whoever made it.
@@ -114,8 +115,10 @@ function news(question, put, now, setFresh) {
     due = null;
     try {
       const page = await get("/events", { ...question, limit: PAGE });
-      const newest = now.current.items.reduce((last, one) => (one.started_at > last ? one.started_at : last), "");
-      setFresh(page.items.filter((one) => one.started_at >= newest && !now.current.items.some((had) => had.id === one.id)));
+      // What is older than all that is here, while there is more to come, is not new.
+      const { items, more } = now.current;
+      const oldest = more ? items.at(-1).started_at : "";
+      setFresh(page.items.filter((one) => one.started_at >= oldest && !items.some((had) => had.id === one.id)));
     } catch {
       // The next thing that happens asks again.
     }

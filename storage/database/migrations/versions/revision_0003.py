@@ -32,6 +32,8 @@ def upgrade() -> None:
         for reason in REASONS:
             op.add_column(table, sa.Column(reason, NS, nullable=False, server_default=sa.text("0")))
     _count_reasons()
+    op.execute(sa.text("UPDATE event SET label = (SELECT label FROM track WHERE track.id = event.track_id)"))
+    op.create_index("ix_event_label_started_ns_id", "event", ["label", "started_ns", "id"])
     pending = sa.text("verdict = 'pending'")
     op.create_index(
         "ix_event_pending",
@@ -46,7 +48,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it all back; labels that people corrected stay as they are now."""
-    op.drop_index("ix_event_pending", "event")
+    for index in ("ix_event_pending", "ix_event_label_started_ns_id"):
+        op.drop_index(index, "event")
     for table in ("idempotency", "audit", "api_key", "account_session", "account_link", "account"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
@@ -64,7 +67,7 @@ def _columns() -> list[tuple[str, sa.Column[Any]]]:
     return [
         ("building", sa.Column("spot_share", sa.Float, nullable=False, server_default=sa.text("0"))),
         *(("track", sa.Column(name, WORD)) for name in ("machine_label", "machine_reason", "ruling")),
-        ("event", sa.Column("machine_type", WORD)),
+        *(("event", sa.Column(name, WORD)) for name in ("machine_type", "label")),
         *((table, sa.Column("box", sa.JSON)) for table in ("snapshot", "candidate")),
         *((table, sa.Column("at_ns", NS)) for table in ("snapshot", "candidate")),
     ]
@@ -126,7 +129,14 @@ def _reviews() -> None:
         sa.Column("checked_at_ns", NS),
         sa.PrimaryKeyConstraint("track_id", name="pk_spot_check"),
     )
-    op.create_index("ix_spot_check_building_id_started_ns", "spot_check", ["building_id", "started_ns"])
+    checked = sa.text("label IS NOT NULL")
+    op.create_index(
+        "ix_spot_check_checked",
+        "spot_check",
+        ["building_id", "started_ns"],
+        sqlite_where=checked,
+        postgresql_where=checked,
+    )
     pictured = sa.text("jpeg IS NOT NULL")
     op.create_index(
         "ix_spot_check_pictured",
@@ -240,7 +250,7 @@ def _audit() -> None:
             "$$ BEGIN RAISE EXCEPTION 'the audit log only grows'; END $$"
         )
         op.execute(
-            "CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE ON audit "
+            "CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()"
         )
     else:
