@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.types import Scope
 
 from api.identity import authenticated
 from api.problems import ProblemError
@@ -38,10 +39,28 @@ def admitted(request: Request) -> None:
         ProblemError: 401 for who is not known, 403 for who may not.
     """
     route: APIRoute = request.scope["route"]
-    least = (route.openapi_extra or {})[ACCESS]
+    _admit(request, (route.openapi_extra or {})[ACCESS])
+
+
+def admit_early(scope: Scope) -> Caller | None:
+    """Find out who calls by the headers alone, before a body is read; None where anybody may, or nothing is there.
+
+    Raises:
+        ProblemError, StorageError: see `admitted`.
+    """
+    for one in iter_route_contexts(scope["app"].routes):
+        if one.path == scope["path"] and scope["method"] in (one.methods or ()):
+            request = Request(scope)
+            _admit(request, (one.openapi_extra or {})[ACCESS])
+            return getattr(request.state, "caller", None)
+    return None
+
+
+def _admit(request: Request, least: str) -> None:
     if least == PUBLIC:
         return
-    caller = authenticated(request)
+    # They may be known since before the body was read.
+    caller: Caller = getattr(request.state, "caller", None) or authenticated(request)
     if not caller.may(Role(least)):
         raise ProblemError(
             403, "not-allowed", f"this takes the role {least}, and {caller.name!r} has {caller.role}", needs=least
@@ -89,6 +108,7 @@ def check_access(app: FastAPI) -> None:
     Raises:
         ValueError: one does not.
     """
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema and ACCESS not in (route.openapi_extra or {}):
-            raise ValueError(f"{route.path} does not state its access")
+    for one in iter_route_contexts(app.routes):
+        documented = isinstance(one.original_route, APIRoute) and one.include_in_schema
+        if documented and ACCESS not in (one.openapi_extra or {}):
+            raise ValueError(f"{one.path} does not state its access")

@@ -14,11 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.cookies import pending
 from api.headers import ALWAYS, NO_DEVICES, NOT_KEPT, is_loopback, named_host, own_address_of, peer_of
-from api.problems import ProblemError, problem, unexpected
+from api.problems import ProblemError, met, problem
 from api.request_body import read_body
 
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Content security policy: nothing that the API says is ever run or shown as a page."""
+
+MOST_AT_ONCE: Final = 480
+"""Requests that are answered at a time, streams and previews among them; others are told to come again."""
 
 _HOST: Final = re.compile(r"[a-z0-9._~%-]+(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?")
 _UNLESS_SET: Final[Mapping[str, str]] = {"Content-Security-Policy": API_POLICY, **NOT_KEPT, **NO_DEVICES}
@@ -35,6 +38,7 @@ class Guards:
             public_url: where browsers find the page; None: where it listens.
         """
         self._app = app
+        self._under_way = 0
         self._public = "" if public_url is None else urlsplit(public_url).netloc.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,20 +62,28 @@ class Guards:
         # One for all parts of the application, which may copy the scope.
         scope.setdefault("state", {})
 
+        self._under_way += 1
         try:
-            _check_origin(scope, self._public)
-            body = await read_body(scope, receive)
-            if scope["method"] == "HEAD":
-                # The server leaves the body of its answer away.
-                scope = {**scope, "method": "GET"}
-            await self._app(scope, _replay(body, receive), guarded)
+            await self._let_in(scope, receive, guarded)
         except ProblemError as error:
             await problem(scope, error.status, error.kind, error.detail, **error.extra)(scope, receive, guarded)
         except Exception as error:
-            answer = unexpected(scope, error)
+            answer = met(scope, error)
             if started:
                 raise
             await answer(scope, receive, guarded)
+        finally:
+            self._under_way -= 1
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._under_way > MOST_AT_ONCE:
+            raise ProblemError(503, "busy", "too many requests are under way: try again in a moment")
+        _check_origin(scope, self._public)
+        body = await read_body(scope, receive)
+        if scope["method"] == "HEAD":
+            # The server leaves the body of its answer away.
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, _replay(body, receive), send)
 
 
 def _check_origin(scope: Scope, public: str) -> None:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from api.context import ApiContext
+from api.lasting import check_share
 from api.problems import ProblemError
 from api.watching import States
 from storage.bus import BusError
@@ -21,6 +22,9 @@ from storage.identity import Caller
 from storage.telling import News, Telling
 
 MOST_STREAMS: Final = 200
+MOST_OF_ONE: Final = 20
+"""Of these, streams of one caller."""
+
 MOST_WAITING: Final = 500
 """Messages that wait for one who looks on; beyond, they are dropped."""
 
@@ -64,13 +68,13 @@ class Onlooker:
         Args:
             caller: what is not theirs they are not told.
         """
-        self._caller = caller
+        self.caller = caller
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Told | None] = asyncio.Queue()
 
     def sees(self, told: Told) -> bool:
         """Whether a message is for them."""
-        return told.building_id is None or self._caller.sees(told.building_id)
+        return told.building_id is None or self.caller.sees(told.building_id)
 
     def tell(self, told: Told | None) -> None:
         """Give them a message, from any thread; None: it ends."""
@@ -118,9 +122,10 @@ class Hub:
         """Begin to look on.
 
         Raises:
-            ProblemError: 503: there are too many, or the server is stopping.
+            ProblemError: 503: there are too many, or the server is stopping; 429: too many of the same caller.
         """
         with self._lock:
+            check_share((one.caller for one in self._onlookers), onlooker.caller, MOST_OF_ONE, "streams")
             if self._closed.is_set() or len(self._onlookers) >= MOST_STREAMS:
                 raise ProblemError(
                     503, "too-many-streams", f"{MOST_STREAMS} look on already, or the server stops: try again later"

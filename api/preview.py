@@ -11,27 +11,21 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.lasting import Welcome, check_share, send_part, until_gone
 from api.problems import ProblemError
 from storage.bus import Bus, BusError
-from storage.errors import StorageError
+from storage.identity import Caller
 from storage.preview import Picture, Previews
 
 MOST_VIEWERS: Final = 32
+MOST_OF_ONE: Final = 16
+"""Of these, previews of one caller."""
+
 FIRST_S: Final = 5.0
 """The first picture comes within that, or there is none."""
-
-LONGEST_S: Final = 900.0
-"""Then a preview ends, and who looks comes back."""
-
-WELCOME_S: Final = 10.0
-"""No picture is shown later than that after it was asked whether who looks still may."""
-
-SEND_S: Final = 10.0
-"""Who takes nothing for so long is gone."""
 
 WISH_S: Final = 1.5
 READ_MS: Final = 100
@@ -51,14 +45,15 @@ log = structlog.get_logger(__name__)
 class Viewer:
     """One who looks; pictures are shown to them by the reader's thread, and taken by the event loop."""
 
-    def __init__(self, camera: str, width: int) -> None:
+    def __init__(self, caller: Caller, camera: str, width: int) -> None:
         """Begin, within the event loop.
 
         Args:
+            caller: who looks.
             camera: what they look at.
             width: of the pictures, at most; who asks for the widest decides for all.
         """
-        self.camera, self.width = camera, width
+        self.caller, self.camera, self.width = caller, camera, width
         self.over = False
         """Nothing more will come."""
         self._loop = asyncio.get_running_loop()
@@ -118,9 +113,10 @@ class Viewers:
         """Begin to look: pictures are shown to them from now on.
 
         Raises:
-            ProblemError: 503: there are too many, or the server is stopping.
+            ProblemError: 503: there are too many, or the server is stopping; 429: too many of the same caller.
         """
         with self._lock:
+            check_share((one.caller for one in self._viewers), viewer.caller, MOST_OF_ONE, "previews")
             if self._closed.is_set() or len(self._viewers) >= MOST_VIEWERS:
                 raise ProblemError(
                     503, "too-many-streams", f"{MOST_VIEWERS} previews are open already, or the server stops: close one"
@@ -190,7 +186,7 @@ class Viewers:
 
 
 class PreviewStream(Response):
-    """The answer to a viewer: pictures one after another, until they go, the server stops or `LONGEST_S` are over."""
+    """The answer to a viewer: pictures one after another, until they go, the server stops or 15 minutes are over."""
 
     def __init__(self, viewers: Viewers, viewer: Viewer, first: Picture, welcome: Callable[[], bool]) -> None:
         """Begin.
@@ -207,48 +203,29 @@ class PreviewStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 as the server calls it
         """Show."""
-        gone = asyncio.create_task(_disconnected(receive))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            with suppress(TimeoutError):
-                await self._show(gone, send)
-                async with asyncio.timeout(SEND_S):
-                    await send({"type": "http.response.body", "body": LAST, "more_body": False})
+            async with until_gone(receive) as gone:
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                with suppress(TimeoutError):
+                    await self._show(gone, send)
+                    await send_part(send, LAST, last=True)
         finally:
-            gone.cancel()
             self._viewers.leave(self._viewer)
 
     async def _show(self, gone: "asyncio.Task[None]", send: Send) -> None:
-        asked_s = time.monotonic()
-        until_s = asked_s + LONGEST_S
+        welcome = Welcome(self._welcome)
         picture: Picture | None = self._first
         body = NEXT.removeprefix(b"\r\n")
         while picture is not None:
-            async with asyncio.timeout(SEND_S):
-                await send({"type": "http.response.body", "body": body + picture.jpeg + NEXT, "more_body": True})
-                # Waits until the viewer has taken most of it.
-                await send({"type": "http.response.body", "body": b"", "more_body": True})
+            # The empty part waits until the viewer has taken most of it.
+            await send_part(send, body + picture.jpeg + NEXT, b"")
             body = b""
             coming = asyncio.create_task(self._viewer.next())
-            left_s = max(0.0, until_s - time.monotonic())
-            await asyncio.wait({coming, gone}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({coming, gone}, timeout=welcome.left_s, return_when=asyncio.FIRST_COMPLETED)
             if gone.done() or not coming.done():
                 coming.cancel()
                 return
             picture = coming.result()
-            if time.monotonic() - asked_s >= WELCOME_S:
-                if not await self._may():
-                    return
-                asked_s = time.monotonic()
-
-    async def _may(self) -> bool:
-        try:
-            return await run_in_threadpool(self._welcome)
-        except StorageError:
-            # Nobody knows; it is asked again with the next picture.
-            return True
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+            # Before it is shown, not after.
+            if not await welcome.holds():
+                return

@@ -163,12 +163,17 @@ async def _own(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _met(request: Request, error: Exception) -> JSONResponse:
+    return met(request.scope, error)
+
+
+def met(scope: Scope, error: Exception) -> JSONResponse:
+    """The answer to a request that met an error, ours or not."""
     for kind, status, name in _MET:
         if isinstance(error, kind):
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
-                log.warning("request not answered", path=request.url.path, reason=str(error))
-            return problem(request.scope, status, name, str(error))
-    return unexpected(request.scope, error)
+                log.warning("request not answered", path=scope["path"], reason=str(error))
+            return problem(scope, status, name, str(error))
+    return unexpected(scope, error)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -1,26 +1,34 @@
 """Reading the body of a request whole, within the limits of what it is sent to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, NamedTuple
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
+from api.access import admit_early
 from api.problems import ProblemError
+from storage.errors import StorageError
 
 MOST_BODY_BYTES: Final = 1024 * 1024
 DRAINED_BYTES: Final = 8 * MOST_BODY_BYTES
 """Beyond the limit so much is read and forgotten: who is still sending would not see the answer."""
 
 BODY_LIMIT_S: Final = 10.0
+"""Of which nothing comes for so long does not come any more."""
 
 PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "image/tiff")
 MOST_PICTURE_BYTES: Final = 20 * 1000 * 1000
 
 MOST_LARGE: Final = 4
 """Bodies that may be large, in memory at a time; others are told to come again."""
+
+MOST_OF_ONE: Final = 2
+"""Of these, bodies of one caller."""
 
 
 class Taken(NamedTuple):
@@ -44,21 +52,35 @@ _TAKEN: Final[Mapping[str, Taken]] = {
 }
 _ORDINARY: Final = Taken()
 
-_large = 0
+_large: Counter[str] = Counter()
+"""Who sends them, how many each; for one event loop."""
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
     """The whole body: none is so large that it has to be read piece by piece.
 
+    One that may be large is read of those alone who may send it.
+
     Raises:
-        ProblemError: too large, too slow, of a type that is not taken there, or too many at once.
+        ProblemError: too large, too slow, of a type that is not taken there, or too many at once; who calls is not known, or
+            may not do this.
+        StorageError: it can't be found out who calls.
     """
     headers = Headers(scope=scope)
     if "content-length" not in headers and "transfer-encoding" not in headers:
         return b""
     taken = _TAKEN.get(scope["path"], _ORDINARY)
-    async with _place(taken):
+    if taken.most_bytes <= MOST_BODY_BYTES:
         body, size = await _received(receive, taken)
+    else:
+        with ExitStack() as place:
+            try:
+                caller = await run_in_threadpool(admit_early, scope)
+                place.enter_context(_place("" if caller is None else caller.id))
+            except (ProblemError, StorageError):
+                await _drain(receive, taken.most_bytes)
+                raise
+            body, size = await _received(receive, taken)
     if size > taken.most_bytes:
         raise ProblemError(413, "body-too-large", f"a request may have {taken.most_bytes} bytes here")
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -70,6 +92,17 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     return body
 
 
+async def _drain(receive: Receive, most_bytes: int) -> None:
+    """Read and forget a body: who is still sending would not see the answer."""
+    size, more = 0, True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(BODY_LIMIT_S):
+            while more and size <= most_bytes:
+                message = await receive()
+                size += len(message.get("body", b""))
+                more = message.get("more_body", False)
+
+
 async def _received(receive: Receive, taken: Taken) -> tuple[bytes, int]:
     """A body and its size; of one that is too large, nothing, and about how large it is."""
     parts: list[bytes] = []
@@ -78,7 +111,8 @@ async def _received(receive: Receive, taken: Taken) -> tuple[bytes, int]:
         async with asyncio.timeout(limit_s):
             more = True
             while more and size <= taken.most_bytes + DRAINED_BYTES:
-                message = await receive()
+                async with asyncio.timeout(BODY_LIMIT_S):
+                    message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ProblemError(400, "bad-request", "the connection was closed before the body was complete")
                 part = message.get("body", b"")
@@ -89,21 +123,26 @@ async def _received(receive: Receive, taken: Taken) -> tuple[bytes, int]:
                     parts.clear()
                 more = message.get("more_body", False)
     except TimeoutError:
-        raise ProblemError(408, "request-timeout", f"the body did not arrive within {limit_s:.0f} s") from None
+        raise ProblemError(
+            408,
+            "request-timeout",
+            f"the body did not arrive within {limit_s:.0f} s, or nothing of it for {BODY_LIMIT_S:.0f} s",
+        ) from None
     return b"".join(parts), size
 
 
-@asynccontextmanager
-async def _place(taken: Taken) -> AsyncIterator[None]:
-    """One of the large ones that may come in at a time; for one event loop."""
-    global _large  # noqa: PLW0603 of the process, like its memory
-    if taken.most_bytes <= MOST_BODY_BYTES:
-        yield
-        return
-    if _large >= MOST_LARGE:
+@contextmanager
+def _place(caller: str) -> Iterator[None]:
+    """One of the large ones that may come in at a time."""
+    if _large.total() >= MOST_LARGE:
         raise ProblemError(503, "busy", "too many large bodies come in at this moment: try again in a moment")
-    _large += 1
+    if _large[caller] >= MOST_OF_ONE:
+        raise ProblemError(429, "busy", f"{MOST_OF_ONE} large bodies of yours come in already: send one after another")
+    _large[caller] += 1
     try:
         yield
     finally:
-        _large -= 1
+        _large[caller] -= 1
+        # It is to name nobody for ever.
+        if not _large[caller]:
+            del _large[caller]

@@ -190,13 +190,13 @@ class Aggregator:
             for key, picture in pictures.items():
                 self._snapshots.keep(picture.jpeg)
                 batch.snapshots[key] = Kept(named[key], len(picture.jpeg), picture.box, picture.at_ns)
-        self._ledger.commit(batch, time.time_ns())
+        written = self._ledger.commit(batch, time.time_ns())
         self._renewed_s, self._written = time.monotonic(), self._position
         self._frames.release(self._desk.cleared())
         self._bus.trim(self._partition, self._position)
-        self._telling.tell(batch.news)
+        self._telling.tell(written.news)
         if moments := self._desk.moments():
-            self._showing.tell(moments, batch.outside)
+            self._showing.tell(moments, written.outside)
         if batch.snapshots or batch.resets:
             self._sweep()
 

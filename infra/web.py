@@ -24,6 +24,9 @@ CLOSING_S: Final = 1
 
 STARTING_S: Final = 0.02
 
+MOST_CONNECTIONS: Final = 512
+"""Beyond, a request gets 503 without being looked at; the application says so a little earlier, with a reason."""
+
 
 def api_context(
     engine: Engine, bus: Bus, places: Places, expected: tuple[str, ...], settings: Settings | None = None
@@ -65,6 +68,7 @@ def serve_api(context: ApiContext, listening: socket.socket, pulse: Pulse) -> No
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=CLOSING_S,
     )
     # Asked to stop before it has started, uvicorn leaves the socket open.

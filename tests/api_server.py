@@ -112,8 +112,8 @@ class Api:
             batch.events[camera, number] = Event(number, label, at_ns + NS_PER_S, end_ns, None, 0.9512, closed)
             if picture is not None:
                 batch.snapshots[camera, number] = Kept(self.keep(picture), len(picture))
-        self.ledger.commit(batch, time.time_ns())
-        Telling(self.context.bus).tell(batch.news)
+        written = self.ledger.commit(batch, time.time_ns())
+        Telling(self.context.bus).tell(written.news)
         return number
 
     def keep(self, picture: bytes) -> str:

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import insert, select, update
 
+from api.access import check_access
 from api.app import create_app
 from api.openapi import text as document_text
 from infra.commands.registry import opened_sites, person_here
@@ -420,9 +422,19 @@ def test_what_was_asked_for_others_is_not_given_to_them(front: Front) -> None:
 
 def test_what_is_not_in_the_document_is_known_here(still: Api) -> None:
     app = create_app(still.context)
-    hidden = {route.path for route in app.routes if isinstance(route, APIRoute) and not route.include_in_schema}
+    routes = [one for one in iter_route_contexts(app.routes) if isinstance(one.original_route, APIRoute)]
+    hidden = {one.path for one in routes if not one.include_in_schema}
     # The documentation and the pages say nothing of what was seen.
     assert hidden - {"/metrics"} <= {"/api/docs", "/", "/console/{name:path}"}
+
+
+def test_a_route_that_does_not_say_who_may_is_not_served() -> None:
+    inner, outer, app = APIRouter(), APIRouter(prefix="/api/v1"), FastAPI()
+    inner.add_api_route("/open", lambda: None)
+    outer.include_router(inner)
+    app.include_router(outer)
+    with pytest.raises(ValueError, match="/api/v1/open does not state its access"):
+        check_access(app)
 
 
 def test_an_operator_of_one_building_learns_no_name_of_another(front: Front, still: Api) -> None:

@@ -16,7 +16,7 @@ from classify.aggregate import EPOCH_WAIT_S, Aggregator, run
 from classify.fold import FoldState, Rules, fold
 from classify.memory import read_memory
 from storage.bus import Bus
-from storage.database.batch import Batch
+from storage.database.batch import Batch, Written
 from storage.database.engine import migrate, open_engine, reading, sqlite_url, writing
 from storage.database.ledger import LeaseLostError, Ledger
 from storage.database.models import CameraStateRow, TrackPathRow
@@ -107,13 +107,14 @@ class FailingLedger(Ledger):
         super().__init__(engine, 0, "aggregate-0")
         self.left, self.error, self.after = at, error, after
 
-    def commit(self, batch: Batch, now_ns: int) -> None:
+    def commit(self, batch: Batch, now_ns: int) -> Written:
         self.left -= 1
         if self.left == 0 and not self.after:
             raise self.error
-        super().commit(batch, now_ns)
+        written = super().commit(batch, now_ns)
         if self.left == 0:
             raise self.error
+        return written
 
 
 @pytest.mark.parametrize("after", [False, True])

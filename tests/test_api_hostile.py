@@ -6,13 +6,14 @@ import re
 import resource
 import socket
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from select import select
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
@@ -20,9 +21,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from api.openapi import text as document_text
+from api.request_body import MOST_LARGE, MOST_OF_ONE
+from api.routes.health import NOT_OK
+from storage.database.api_keys import ApiKeys, NewKey
 from storage.database.engine import writing
+from storage.identity import Role
+from storage.pulse import Pulse
 from storage.words import Label
-from tests.api_server import Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
+from tests.api_server import NO_TLS, Api, api_fixture, migrated_fixture, problem, serve, still_fixture  # noqa: F401
 
 PASSWORD = "geheim-47"  # noqa: S105
 
@@ -82,6 +88,74 @@ def test_a_body_that_never_comes_does_not_hold_the_server(still: Api, monkeypatc
         head = "POST /api/v1/buildings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
         link.sendall(head.encode())
         assert b"408" in link.recv(1000).split(b"\r\n")[0]
+
+
+HUGE = "POST /api/v1/analyze HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\nContent-Length: 20000000\r\n"
+
+
+def sending(api: Api, host: str = "localhost", *more: str) -> socket.socket:
+    """One who announces a large picture, and sends the beginning of it."""
+    link = socket.create_connection((api.client.base_url.host, api.client.base_url.port or 0), timeout=5)
+    link.sendall("".join([HUGE.format(host=host), *more, "\r\n"]).encode() + b"\xff\xd8")
+    return link
+
+
+def test_a_large_body_is_read_of_those_alone_who_may_send_it(still: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.request_body.BODY_LIMIT_S", 0.3)
+    wrong = "Authorization: Bearer mwk_k1_wrong\r\n"
+    with ExitStack() as stack:
+        # They hold no place while they are still sending.
+        links = [stack.enter_context(sending(still, "localhost", wrong)) for _ in range(MOST_LARGE + 1)]
+        for link in links:
+            assert b"401" in link.recv(1000).split(b"\r\n")[0]
+
+
+def test_one_caller_leaves_places_for_large_bodies_of_others(still: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.request_body.BODY_LIMIT_S", 1.0)
+    with ExitStack() as stack:
+        links = [stack.enter_context(sending(still)) for _ in range(MOST_OF_ONE + 1)]
+        told = sorted(link.recv(1000).split(b"\r\n")[0].split()[1] for link in links)
+    # Of those that were read nothing more came.
+    assert told == [b"408"] * MOST_OF_ONE + [b"429"]
+
+
+def test_more_requests_than_there_is_room_for_are_told_to_come_again(
+    still: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.guards.MOST_AT_ONCE", 0)
+    assert "try again" in problem(still.client.get("/api/v1/version"), 503, "busy")["detail"]
+
+
+def test_so_many_may_be_connected_and_no_more(still: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.web.MOST_CONNECTIONS", 2)
+    pulse = Pulse()
+    address, thread = serve(still.context, pulse)
+    try:
+        with httpx.Client(verify=NO_TLS, timeout=10) as one, httpx.Client(verify=NO_TLS, timeout=10) as other:
+            told = [client.get(f"{address}/api/v1/version").status_code for client in (one, other)]
+        assert told == [200, 503]
+    finally:
+        pulse.stop()
+        thread.join(10)
+
+
+def test_what_is_wrong_is_told_to_callers_with_all_buildings(api: Api) -> None:
+    building = api.building()
+    api.beat("detect-0", "the disk of /srv/media is full", device="litert on cpu")
+    _, secret = ApiKeys(api.context.engine).add(NewKey("till", Role.ADMIN, (building,)))
+    for headers in ({"Authorization": f"Bearer {secret}"}, {"Authorization": "Bearer mwk_wrong"}, {"X-Real-IP": "1"}):
+        found = problem(api.client.get("/api/v1/health/ready", headers=headers), 503, "not-ready")
+        assert found["detail"] == f"aggregate-0: {NOT_OK}"
+        assert {check["name"]: check["ok"] for check in found["checks"]} == {
+            "database": True,
+            "bus": True,
+            "detect-0": True,
+            "aggregate-0": False,
+        }
+        assert {(check["detail"], check["device"], check["store"]) for check in found["checks"]} == {(None, None, None)}
+    limited = api.client.get("/api/v1/overview", headers={"Authorization": f"Bearer {secret}"}).json()
+    assert limited["trouble"] == [f"detect-0: {NOT_OK}", f"aggregate-0: {NOT_OK}"]
+    assert api.get("/overview")["trouble"][0] == "detect-0: the disk of /srv/media is full"
 
 
 @pytest.mark.parametrize(

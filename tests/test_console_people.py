@@ -126,6 +126,21 @@ def test_one_changes_ones_own_password_and_stays(api: Api, stranger: Console) ->
 
 
 @pytest.mark.slow
+def test_nobody_is_offered_a_link_for_their_own_account(api: Api, stranger: Console) -> None:
+    accounts = Accounts(api.context.engine, CHEAP).for_(HERE)
+    for name in ("dana", "kim"):
+        accounts.add(name, Role.ADMIN, None, SECRET)
+    page = stranger.open("login")
+    page.get_by_label("Name").fill("dana")
+    page.get_by_label("Password").fill(SECRET)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    stranger.open("people")
+    expect(page.get_by_role("button", name="Make a link for kim")).to_be_visible()
+    expect(page.get_by_role("button", name="Make a link")).to_have_count(1)
+
+
+@pytest.mark.slow
 def test_the_audit_log_is_filtered_paged_and_exported(api: Api, console: Console) -> None:
     north = api.building()
     for number in range(60):
@@ -164,7 +179,7 @@ def test_the_system_says_what_works_and_what_does_not(api: Api, console: Console
 @pytest.mark.parametrize("place", ["people", "audit", "system"])
 def test_these_pages_are_fit_for_everybody(api: Api, console: Console, place: str) -> None:
     Accounts(api.context.engine, CHEAP).for_(HERE).add("dana", Role.VIEWER, None, SECRET)
-    api.post("/api-keys", {"name": "grafana", "role": "viewer"})
+    api.post("/api-keys", {"name": "grafana", "role": "viewer", "buildings": None})
     for worker in ("detect-0", "aggregate-0"):
         api.beat(worker)
     console.check(place)

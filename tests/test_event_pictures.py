@@ -187,6 +187,12 @@ def test_the_face_is_kept_as_time_goes_on(scene: Scene) -> None:
         assert max(shown.shape) == 112
         assert (shown == whole).all()
     assert scene.looks() == [("faces.shown", event, "local")], "once for the list"
+    # Who asks for a face without the list, or later, looks anew; all within a minute are one look.
+    key = scene.api.post("/api-keys", {"name": "screen", "role": "viewer", "buildings": None})
+    for item in items[:2]:
+        headers = {"Authorization": f"Bearer {key['key']}"}
+        assert scene.api.client.get(item["url"], headers=headers).status_code == 200
+    assert [caller for _, _, caller in scene.looks()] == ["local", key["id"]]
     problem(scene.get("/faces/17"), 404, "not-found")
 
 

@@ -96,7 +96,7 @@ def test_what_failed_here_may_be_sent_again(api: Api, monkeypatch: pytest.Monkey
 
 
 def test_an_answer_that_shows_a_secret_is_given_once(api: Api) -> None:
-    body = {"name": "till", "role": "viewer"}
+    body = {"name": "till", "role": "viewer", "buildings": None}
     first = post(api, "/api-keys", body)
     assert first.status_code == 201
     assert "secret" in problem(post(api, "/api-keys", body), 409, "conflict")["detail"]

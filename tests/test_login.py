@@ -303,6 +303,15 @@ def test_who_guesses_has_to_wait_longer_and_longer(house: House) -> None:
     assert len(house.noted("login.failed")) == FREE_BY_NAME
 
 
+def test_who_guesses_the_old_password_is_noted_and_has_to_wait(house: House) -> None:
+    browser, csrf = house.browser("vera")
+    guess = {"old_password": OTHER, "new_password": "a third horse 49"}
+    for _ in range(FREE_BY_NAME):
+        problem(browser.patch("/me", json=guess, headers=csrf), 403, "not-allowed")
+    problem(browser.patch("/me", json=guess, headers=csrf), 429, "too-many-tries")
+    assert len(house.noted("account.password_refused")) == FREE_BY_NAME
+
+
 @pytest.mark.parametrize("redis_away", [False, True])
 def test_the_wait_doubles_up_to_a_minute_and_success_forgets_it(redis: str, redis_away: bool) -> None:
     bus = Bus("unix:///nowhere/redis.sock" if redis_away else redis)
@@ -373,7 +382,7 @@ def test_a_key_is_shown_once_and_opens_what_it_says(house: House) -> None:
 
 def test_users_are_managed_with_versions(house: House) -> None:
     with house.program() as admin:
-        made = admin.post("/users", json={"name": "kim", "role": "operator"})
+        made = admin.post("/users", json={"name": "kim", "role": "operator", "buildings": None})
         assert (made.status_code, made.headers["etag"]) == (201, '"1"')
         user = made.json()
         assert not user["has_password"]
@@ -395,6 +404,10 @@ def test_users_are_managed_with_versions(house: House) -> None:
         problem(admin.delete(f"/users/{me}"), 403, "not-allowed")
         problem(admin.patch(f"/users/{me}", json={"buildings": []}), 403, "not-allowed")
         assert len(admin.get("/users", params={"limit": 1}).json()["items"]) == 1
+        # Who forgets to say which buildings lets nobody in everywhere.
+        for path in ("/users", "/api-keys"):
+            refused = problem(admin.post(path, json={"name": "lou", "role": "viewer"}), 422, "invalid-request")
+            assert refused["errors"][0]["location"] == "body.buildings"
     with house.program("vera") as viewer:
         for path in ("/users", "/api-keys", "/audit"):
             problem(viewer.get(path), 403, "not-allowed")
@@ -403,7 +416,7 @@ def test_users_are_managed_with_versions(house: House) -> None:
 def test_the_audit_log_is_read_and_exported(house: House) -> None:
     with house.program() as admin:
         name = "=1+1"
-        admin.post("/api-keys", json={"name": name, "role": "viewer"})
+        admin.post("/api-keys", json={"name": name, "role": "viewer", "buildings": None})
         first = admin.get("/audit", params={"limit": 1}).json()
         assert first["items"][0]["action"] == "key.added"
         assert first["items"][0]["caller_name"] == "admin"

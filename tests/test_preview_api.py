@@ -179,10 +179,23 @@ def test_so_many_may_look_and_no_more(
     wait_for(lambda: api.client.get(f"{path}.jpg").status_code == 200)
 
 
+def test_one_caller_leaves_previews_for_others(
+    api: Api, camera: str, previews: Previews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.preview.MOST_OF_ONE", 1)
+    _, secret = ApiKeys(api.context.engine).add(NewKey("screen", Role.VIEWER, (building_of(api, camera),)))
+    path = f"/api/v1/cameras/{camera}/preview.jpg"
+    with _joined(api, camera, previews):
+        problem(api.client.get(path), 429, "too-many-streams")
+        previews.put_picture(camera, Picture(9, 640, 360, b"somebody"))
+        there = {"Authorization": f"Bearer {secret}"}
+        assert api.client.get(path, headers=there).content == b"somebody"
+
+
 def test_a_preview_ends_after_a_while(
     api: Api, camera: str, previews: Previews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.preview.LONGEST_S", 0.3)
+    monkeypatch.setattr("api.lasting.LONGEST_S", 0.3)
     with _joined(api, camera, previews) as answer:
         assert answer.read().endswith(b"--maskwatch-preview--\r\n")
 
@@ -191,7 +204,7 @@ def test_a_preview_ends_after_a_while(
 def test_who_may_look_no_more_sees_no_more(
     api: Api, camera: str, previews: Previews, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr("api.preview.WELCOME_S", 0.05)
+    monkeypatch.setattr("api.lasting.WELCOME_S", 0.05)
     key, secret = ApiKeys(api.context.engine).add(NewKey("screen", Role.VIEWER, (building_of(api, camera),)))
     path, there = f"/api/v1/cameras/{camera}", {"Authorization": f"Bearer {secret}"}
     with showing(previews, camera), api.client.stream("GET", f"{path}/preview", headers=there) as answer:

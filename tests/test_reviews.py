@@ -2,16 +2,18 @@
 
 import random
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, delete, insert, select, text
 
 from storage.database.changes import ChangedError
-from storage.database.engine import reading
+from storage.database.engine import reading, writing
 from storage.database.judgement import said_of_track
 from storage.database.ledger import Batch, Ledger
 from storage.database.left_open import left_open
@@ -58,8 +60,7 @@ def reviews(database: Engine) -> Reviews:
     return Reviews(database, ANN)
 
 
-def passage(
-    ledger: Ledger,
+def somebody(
     label: Label = Label.WITHOUT_MASK,
     *,
     number: int = 1,
@@ -71,7 +72,12 @@ def passage(
     reason = UnknownReason.BLURRED if label is Label.UNKNOWN else None
     track = Track(number, NOW_NS, NOW_NS + 9 * NS_PER_S, 15, label, 0.9, reason, closed, closed)
     event = Event(number, kind, NOW_NS + NS_PER_S, NOW_NS + 9 * NS_PER_S, None, 0.9, closed)
-    batch = Batch("1-0", tracks={(camera, number): track}, events={(camera, number): event})
+    return Batch("1-0", tracks={(camera, number): track}, events={(camera, number): event})
+
+
+def passage(ledger: Ledger, label: Label = Label.WITHOUT_MASK, **more: Any) -> Batch:
+    """They pass."""
+    batch = somebody(label, **more)
     ledger.commit(batch, NOW_NS)
     return batch
 
@@ -245,9 +251,10 @@ def test_footage_that_is_run_anew_has_not_been_judged(database: Engine, ledger: 
 
 
 def test_people_hear_of_what_happened_to_an_event_not_that_it_goes_on(ledger: Ledger) -> None:
-    news = [passage(ledger, closed=False).news, passage(ledger, closed=False).news]
-    news.append(passage(ledger, Label.INCORRECT_MASK, kind=Label.INCORRECT_MASK, closed=False).news)
-    news.extend([passage(ledger).news, passage(ledger, kind=Label.INCORRECT_MASK).news])
+    batches = [somebody(closed=False), somebody(closed=False)]
+    batches.append(somebody(Label.INCORRECT_MASK, kind=Label.INCORRECT_MASK, closed=False))
+    batches.extend([somebody(), somebody(kind=Label.INCORRECT_MASK)])
+    news = [ledger.commit(batch, NOW_NS).news for batch in batches]
     assert [[one.kind for one in each] for each in news] == [
         [NewsKind.OPENED], [], [NewsKind.CHANGED], [NewsKind.ENDED], [NewsKind.CHANGED],
     ]  # fmt: skip
@@ -297,6 +304,47 @@ def together(what: list[Callable[[], Any]]) -> list[Any]:
     for thread in threads:
         thread.join()
     return given
+
+
+@contextmanager
+def held_event(database: Engine, meanwhile: Callable[[], Any]) -> Iterator[Connection]:
+    """The lock of an event, as somebody has it for whom another waits then."""
+    thread = threading.Thread(target=meanwhile)
+    with writing(database) as connection:
+        connection.execute(select(EventRow.id).where(EventRow.id == "c1-e1").with_for_update())
+        thread.start()
+        until_s = time.monotonic() + 5
+        while database.dialect.name == "postgresql" and time.monotonic() < until_s:
+            if connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
+                break
+        yield connection
+    thread.join()
+
+
+def test_a_track_that_is_written_while_its_event_is_waited_for_is_reviewed_too(
+    database: Engine, ledger: Ledger, reviews: Reviews
+) -> None:
+    passage(ledger)
+    track = row(database, TrackRow, "c1-t1")._mapping
+    with writing(database) as connection:
+        connection.execute(delete(TrackRow))
+    with held_event(database, lambda: reviews.review("c1-e1", MASKED, 1, NOW_NS)) as connection:
+        connection.execute(insert(TrackRow).values(dict(track)))
+    assert row(database, TrackRow, "c1-t1").label == "with_mask"
+    assert kept(database, MinuteRollupRow) == recount(database, MINUTE_NS)
+
+
+def test_who_judges_an_event_without_a_track_leaves_nothing_when_its_footage_is_run_anew(
+    database: Engine, ledger: Ledger
+) -> None:
+    passage(ledger)
+    with writing(database) as connection:
+        connection.execute(delete(TrackRow))
+    said = {"event_id": "c1-e1", "version": 2, "verdict": "confirmed", "by_id": "u1", "by_name": "Ann", "at_ns": NOW_NS}
+    with held_event(database, lambda: ledger.commit(Batch("9-0", resets={"c1"}), NOW_NS)) as connection:
+        connection.execute(insert(ReviewRow).values(said))
+    with reading(database) as connection:
+        assert connection.execute(select(ReviewRow.event_id)).all() == []
 
 
 def test_undo_goes_back_one_review_at_a_time_and_all_is_kept(

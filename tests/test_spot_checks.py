@@ -359,6 +359,15 @@ def test_what_is_not_theirs_is_not_there(checks: Checks) -> None:
     assert checks.pictures() == 2
 
 
+def test_the_name_that_a_camera_has_elsewhere_is_not_theirs(checks: Checks) -> None:
+    name = checks.drawn("b1")
+    ann = SpotChecks(checks.engine).for_(caller("b1"))
+    assert ann.waiting(None, 9, START_NS)[0][0].camera_name == "Door b1"
+    checks.sites.change_camera("cam-b1", CameraChanges(name="Vault", building_id="b2"))
+    (found,), number = ann.waiting(None, 9, START_NS)
+    assert (found.track_id, found.camera_name, number) == (name, None, 1)
+
+
 def test_a_share_is_a_share(checks: Checks) -> None:
     for share in (-0.01, 1.01, float("nan"), float("inf")):
         with pytest.raises(InvalidError, match="share"):

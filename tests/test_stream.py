@@ -14,7 +14,7 @@ import httpx
 import msgspec
 import pytest
 
-from api import hub, stream, watching
+from api import hub, lasting, stream, watching
 from api.hub import MOST_WAITING, Onlooker, Told
 from infra.embedded import redis_command, wait_for_socket
 from storage.bus import Bus
@@ -171,7 +171,7 @@ def test_a_camera_that_fares_otherwise_is_told(api: Api, monkeypatch: pytest.Mon
 
 def test_silence_is_broken_and_after_a_while_it_ends(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
-    monkeypatch.setattr(stream, "LONGEST_S", 0.3)
+    monkeypatch.setattr(lasting, "LONGEST_S", 0.3)
     with api.client.stream("GET", "/api/v1/stream") as answer:
         told = answer.read()
     assert told.startswith(b"retry: 2000\n\nevent: hello\n")
@@ -191,9 +191,20 @@ def test_no_more_look_on_than_there_is_room_for(api: Api, monkeypatch: pytest.Mo
     wait_for(room)
 
 
+def test_one_caller_leaves_places_for_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MOST_OF_ONE", 1)
+    key, _ = key_for(api, api.building())
+    with listening(api) as ear:
+        ear.until("hello")
+        refused = problem(api.client.get("/api/v1/stream"), 429, "too-many-streams")
+        assert refused["detail"] == "'this machine' has 1 streams open already: close one"
+        with listening(api, key=key) as other:
+            other.until("hello")
+
+
 def test_whose_key_is_revoked_hears_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
-    monkeypatch.setattr(stream, "WELCOME_S", 0.05)
+    monkeypatch.setattr(lasting, "WELCOME_S", 0.05)
     key, identifier = key_for(api, api.building())
     with listening(api, key=key) as ear:
         ear.until("hello")

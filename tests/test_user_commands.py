@@ -135,6 +135,10 @@ def test_what_is_done_here_is_noted_under_the_name_that_the_system_knows(maskwat
     status, _, err = maskwatch("audit", "list", "--from", "yesterday")
     assert status == 2
     assert "--from yesterday" in err
+    for most in ("0", "99999999999999999999"):
+        status, out, err = maskwatch("audit", "list", "--limit", most)
+        assert (status, out) == (2, ""), most
+        assert "--limit" in err
 
 
 def test_the_first_start_makes_an_administrator_and_says_how_to_get_in() -> None:

@@ -9,14 +9,15 @@ import msgspec
 import pytest
 
 from api import weekly
+from storage.database.changes import CameraChanges
 from storage.database.ledger import Batch
 from storage.database.records import NewCamera
 from storage.database.weekly import SpotChecks
 from storage.errors import NotFoundError
-from storage.identity import Caller, Role
+from storage.identity import SYSTEM, Caller, Role
 from storage.messages import NS_PER_S, Event, Track
 from storage.words import EVENT_LABELS, Label, UnknownReason
-from tests.api_server import Api, migrated_fixture, problem, still_fixture  # noqa: F401
+from tests.api_server import Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
 
 DAY_NS = 86_400 * NS_PER_S
 MONDAY_NS = round(datetime(2026, 6, 29, 6, 10, tzinfo=UTC).timestamp()) * NS_PER_S
@@ -185,6 +186,19 @@ def test_another_building_s_week_is_not_there(still: Api, busy: str) -> None:
         still.context.reports.for_(guard).week(busy, WEEK, MONDAY_NS)
     theirs = still.context.reports.for_(msgspec.structs.replace(guard, buildings=frozenset({busy})))
     assert theirs.week(busy, WEEK, MONDAY_NS + 8 * DAY_NS).summary.totals.tracks == 24
+
+
+def test_what_a_camera_loses_in_another_building_is_not_theirs_to_know(api: Api) -> None:
+    north, south = api.building(), api.building("South")
+    camera = api.camera(north)
+    api.passage(camera, MONDAY_NS)
+    api.context.sites.change_camera(camera, CameraChanges(name="Vault", building_id=south))
+    guard = Caller("u", "Anna", "account", Role.VIEWER, frozenset({north}))
+    lost = {
+        who: api.context.reports.for_(who).week(north, WEEK, MONDAY_NS + 8 * DAY_NS).cameras for who in (SYSTEM, guard)
+    }
+    assert [(one.name, one.lost) for one in lost[SYSTEM]] == [("Vault", 2)]
+    assert [(one.name, one.lost) for one in lost[guard]] == [(camera, 0)]
 
 
 def test_a_week_so_far_is_compared_with_as_much_of_the_one_before(still: Api, busy: str) -> None:

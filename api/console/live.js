@@ -1,7 +1,7 @@
 // What happens, as it happens: one stream of server-sent events for all pages. Where there is none, pages ask by the clock.
 
 import { address, get } from "./api.js";
-import { shared } from "./ui.js";
+import { shared, useEffect, useState } from "./ui.js";
 
 const KINDS = ["event.opened", "event.changed", "event.ended", "event.reviewed", "camera.state_changed", "job.changed"];
 const AGAIN_MS = [1000, 2000, 5000, 15000];
@@ -21,6 +21,13 @@ export function follow(kinds, act) {
   const follower = { kinds, act };
   followers.add(follower);
   return () => followers.delete(follower);
+}
+
+// For what is asked once, and failed: a number that grows when the connection has come back, so that it is asked again.
+export function useBack(failed) {
+  const [times, setTimes] = useState(0);
+  useEffect(() => (failed ? connection.follow((state) => { if (state === "live") setTimes((now) => now + 1); }) : undefined), [failed]);
+  return times;
 }
 
 export function start() {

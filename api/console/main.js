@@ -6,7 +6,7 @@ import { Frame } from "./frame.js";
 import * as live from "./live.js";
 import { PAGES, load } from "./pages.js";
 import { useRoute } from "./router.js";
-import { OPEN, findOut, may, useMe } from "./session.js";
+import { OPEN, findOut, may, toLogin, useMe } from "./session.js";
 import { T } from "./texts.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./ui.js";
 
@@ -23,6 +23,10 @@ function App() {
     if (me) live.start();
     else live.stop();
   }, [me]);
+  // Back to a page after the log-out: nobody is there to see it.
+  useEffect(() => {
+    if (me === null) toLogin();
+  }, [me, route.page]);
 
   if (OPEN.has(route.page)) return html`<main class="alone" id="page" tabindex="-1"><${Page} route=${route} /></main><${Toasts} />`;
   if (error && !me) return html`<main class="alone"><${Failed} whole error=${error} again=${start} /></main>`;
@@ -35,13 +39,15 @@ function Page({ route }) {
   const [loaded, setLoaded] = useState({ name: null });
   const me = useMe();
   const first = useRef(true);
+  const back = live.useBack(Boolean(loaded.failed));
   useEffect(() => {
     if (!entry) return;
     load(route.page).then(
       (Body) => setLoaded({ name: route.page, Body }),
       () => setLoaded({ name: route.page, failed: true }),
     );
-  }, [route.page]);
+    // What did not come while the server was away is asked for again when it is back.
+  }, [route.page, back]);
   useEffect(() => {
     const title = T.nav[entry ? route.page : "unknown"];
     document.title = `${title} · ${T.name}`;

@@ -43,11 +43,12 @@ export async function openLink(token, password) {
 export async function logOut() {
   await post("/auth/logout");
   useToken(null);
-  me.set(null);
+  // First: who logs out does not want to come back to where they were.
   go("login");
+  me.set(null);
 }
 
-function toLogin() {
+export function toLogin() {
   const { page, rest } = here();
   if (OPEN.has(page)) return;
   go("login", { to: [page, ...rest].join("/") === "overview" ? "" : location.hash.slice(2) }, { replace: true });

@@ -51,7 +51,7 @@ export const T = {
     toOverview: "To the overview",
     notAllowed: "You may not see this page",
     notAllowedText: (role) => `It takes the role ${role}. Ask an administrator of your building.`,
-    pageMissing: "The page could not be loaded. The server may have been updated: load it again.",
+    pageMissing: "The server can’t be reached, or has been updated meanwhile. As soon as it is back, the page comes; if not, load it again.",
   },
 
   problems: {
@@ -114,7 +114,7 @@ export const T = {
     command: "maskwatch user link NAME",
     wrong: "This name and password do not go together.",
     empty: "Fill in your name and password.",
-    expired: "You are logged out. Log in again to go on where you were.",
+    expired: "You are not logged in. Log in to go on to the page that you asked for.",
   },
 
   link: {
@@ -794,7 +794,7 @@ export const T = {
     },
     actions: {
       login: "Logged in", "login.failed": "Failed to log in", logout: "Logged out",
-      "account.added": "Added an account", "account.changed": "Changed an account", "account.removed": "Removed an account", "account.link_made": "Made a one-time link",
+      "account.added": "Added an account", "account.changed": "Changed an account", "account.removed": "Removed an account", "account.link_made": "Made a one-time link", "account.password_refused": "Gave a wrong old password",
       "key.added": "Made an API key", "key.revoked": "Revoked an API key", "audit.exported": "Exported the audit log", "training.exported": "Exported training data",
       "building.added": "Added a building", "building.changed": "Changed a building", "building.archived": "Archived a building", "zone.added": "Added a zone",
       "camera.added": "Added a camera", "camera.changed": "Changed a camera", "camera.archived": "Archived a camera", "camera.restored": "Restored a camera",

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from api.access import access
 from api.context import ApiContext, WholeContext
+from api.identity import authenticated
 from api.problems import ProblemError
 from api.shapes import system as shapes
 from storage.bus import BusError
@@ -14,6 +16,8 @@ from storage.errors import MaskwatchError
 from storage.pulse import heard_at
 
 router = APIRouter(tags=["system"])
+
+NOT_OK: Final = "something is wrong; who has all buildings is told what"
 
 
 @router.get("/health/live", summary="Whether the API runs", openapi_extra=access(None))
@@ -23,11 +27,16 @@ def get_live() -> shapes.Live:
 
 
 @router.get("/health/ready", summary="Whether the system works", openapi_extra=access(None))
-def get_ready(context: WholeContext) -> shapes.Ready:
-    """Database, bus and every worker. Otherwise 503, with the same `checks` in the problem."""
+def get_ready(request: Request, context: WholeContext) -> shapes.Ready:
+    """Database, bus and every worker. Otherwise 503, with the same `checks` in the problem.
+
+    Details, which may name hosts and paths, are for callers with all buildings.
+    """
     found = list(checks(context))
+    if not _sees_details(request):
+        found = [shapes.Check(name=check.name, ok=check.ok, detail=None) for check in found]
     if wrong := [check for check in found if not check.ok]:
-        detail = "; ".join(f"{check.name}: {check.detail}" for check in wrong)
+        detail = "; ".join(f"{check.name}: {check.detail or NOT_OK}" for check in wrong)
         raise ProblemError(503, "not-ready", detail, checks=[check.model_dump() for check in found])
     return shapes.Ready(checks=found)
 
@@ -36,6 +45,14 @@ def get_ready(context: WholeContext) -> shapes.Ready:
 def get_version() -> shapes.Version:
     """Of the program and of the API."""
     return shapes.Version(version=version("maskwatch"))
+
+
+def _sees_details(request: Request) -> bool:
+    try:
+        return authenticated(request).buildings is None
+    except (ProblemError, MaskwatchError):
+        # Nobody that is known, or nobody can know.
+        return False
 
 
 def checks(context: ApiContext) -> Iterator[shapes.Check]:

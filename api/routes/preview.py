@@ -87,11 +87,11 @@ async def _joined(viewers: Viewers, context: Context, camera_id: str, width: int
 
     Raises:
         NotFoundError: there is no such camera, of the caller's.
-        ProblemError: 503: nobody watches it, too many look, or nothing comes.
+        ProblemError: 503: nobody watches it, too many look, or nothing comes; 429: the caller has too many open.
         BusError: the bus is away.
     """
     camera = await run_in_threadpool(_watched, context, camera_id)
-    viewer = Viewer(camera.id, width)
+    viewer = Viewer(context.caller, camera.id, width)
     viewers.join(viewer)
     first = None
     try:

@@ -1,6 +1,6 @@
 """People, keys and the audit log."""
 
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,8 @@ from storage.passwords import LONGEST, SHORTEST
 
 SECRET: dict[str, Any] = {"format": "password", "writeOnly": True}
 Buildings = list[Named]
+
+ALL_BY_NAME: Final = "Null: all. To be given always: who forgets it lets nobody in everywhere."
 
 
 class _Body(BaseModel):
@@ -89,7 +91,7 @@ class UserIn(_Body):
 
     name: str = Field(examples=["dana"])
     role: Role
-    buildings: Buildings | None = Field(None, description="Null: all.")
+    buildings: Buildings | None = Field(description=ALL_BY_NAME)
     password: str | None = Field(
         None, max_length=LONGEST, description="Null: a link is made for them.", json_schema_extra=SECRET, repr=False
     )
@@ -161,7 +163,7 @@ class KeyIn(_Body):
 
     name: str = Field(examples=["grafana"])
     role: Role
-    buildings: Buildings | None = Field(None, description="Null: all.")
+    buildings: Buildings | None = Field(description=ALL_BY_NAME)
     expires_at: Time | None = Field(None, description="Null: never.")
 
     def record(self) -> NewKey:

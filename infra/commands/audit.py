@@ -35,7 +35,9 @@ def list_audit(
         str | None, typer.Option("--from", metavar="TIME", help="At or after 2027-01-01T00:00Z.", show_default=False)
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Before.", show_default=False)] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most lines (100; with --json all).")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, max=1_000_000, help="Most lines (100; with --json all).")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print the log, newest first."""

@@ -31,7 +31,10 @@ RoleOption = Annotated[Role, typer.Option("--role", help="What they may.", show_
 Buildings = Annotated[
     list[str] | None,
     typer.Option(
-        "--building", metavar="B", help="Limit them to this building; may be given again.", show_default=False
+        "--building",
+        metavar="B",
+        help="Limit them to this building; may be given again. Who is added without it has all buildings.",
+        show_default=False,
     ),
 ]
 PasswordStdin = Annotated[

@@ -112,7 +112,8 @@ def refuse_double_account(connection: Connection, name: str, but: str | None = N
     """ConflictError where another account, but that one, has the name or one that differs only in capital letters."""
     for row in connection.execute(select(AccountRow.id, AccountRow.name)):
         if row.id != but and alike(row.name) == alike(name):
-            raise ConflictError(f"there is an account {row.name!r} already: choose another name")
+            # How the other one is written is nobody's business who may not see it.
+            raise ConflictError(f"the name {name!r} is taken: choose another one")
 
 
 def keep_an_administrator(connection: Connection, before: Account) -> None:

@@ -215,6 +215,9 @@ class Accounts(PeopleAccess):
             query = select(AccountRow.password).where(AccountRow.id == caller.id)
             hashed = connection.execute(query).scalar()
         if caller.kind != "account" or not self._passwords.fits(old, hashed):
+            if caller.kind == "account":
+                with self._changing() as connection:
+                    self._note(connection, "account.password_refused", self._account(connection, caller.id))
             raise NotAllowedError("the old password is wrong, or there is none: ask an administrator for a link")
         values = {"password": self._passwords.hashed(new), "version": AccountRow.version + 1}
         with self._changing() as connection:

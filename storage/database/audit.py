@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Select, insert, select
 
 from storage.database.engine import reading, writing
 from storage.database.models import AuditRow
+from storage.errors import NotFoundError
 from storage.identity import SYSTEM, Caller
 
 PART: Final = 1000
@@ -156,8 +157,11 @@ class AuditLog:
         """Write down that the caller exports entries.
 
         Raises:
+            NotFoundError: entries of a building are wanted that is not the caller's.
             StorageError: it can't be written down: then nothing is to be given out.
         """
+        if wanted.building is not None and not self._caller.sees(wanted.building):
+            raise NotFoundError(f"there is no building {wanted.building!r}")
         asked = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None}
         with writing(self._engine) as connection:
             note(connection, self._caller, "audit.exported", ("audit", form), wanted.building, wanted=asked)

@@ -1,5 +1,6 @@
 """What the aggregator found out since its last commit."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -61,8 +62,6 @@ class Batch:
         lost: how many more samples of a camera were lost.
         tallies: what cameras saw of faces, by camera and the beginning of an hour: added to what is known of it.
         resets: cameras of which everything earlier goes first: their footage is run anew.
-        news: what came of it for people to hear of, once it is written.
-        outside: likewise its tracks that began outside the policy's hours: there are no events of theirs.
     """
 
     position: str = ""
@@ -80,8 +79,18 @@ class Batch:
     lost: dict[str, int] = field(default_factory=dict)
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)
     resets: set[str] = field(default_factory=set)
-    news: list[News] = field(default_factory=list)
-    outside: set[Key] = field(default_factory=set)
+
+
+class Written(NamedTuple):
+    """What came of a batch.
+
+    Attributes:
+        news: for people to hear of.
+        outside: its tracks that began outside the policy's hours: there are no events of theirs.
+    """
+
+    news: Sequence[News] = ()
+    outside: Collection[Key] = ()
 
 
 def track_id(key: Key) -> str:

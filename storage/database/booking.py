@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, delete, select
 
-from storage.database.batch import Batch, track_id
+from storage.database.batch import Batch, Written, track_id
 from storage.database.faces import of_camera, write_faces
 from storage.database.facts import write_facts, write_paths
 from storage.database.models import (
@@ -24,11 +24,11 @@ from storage.database.suitability import write_tallies
 from storage.database.upsert import upsert
 
 
-def apply(connection: Connection, batch: Batch, partition: int, now_ns: int) -> None:
-    """Write a batch: rows, rollups, states."""
+def apply(connection: Connection, batch: Batch, partition: int, now_ns: int) -> Written:
+    """Write a batch: rows, rollups, states; gives what came of it."""
     for camera in sorted(batch.resets):
         _reset(connection, camera)
-    write_facts(connection, batch)
+    written = write_facts(connection, batch)
     write_paths(connection, batch)
     write_snapshots(connection, batch, now_ns)
     write_candidates(connection, batch)
@@ -36,6 +36,7 @@ def apply(connection: Connection, batch: Batch, partition: int, now_ns: int) -> 
     write_drawn(connection, batch, now_ns)
     write_tallies(connection, batch.tallies, now_ns)
     _states(connection, batch, partition)
+    return written
 
 
 def _states(connection: Connection, batch: Batch, partition: int) -> None:
@@ -69,6 +70,8 @@ def _reset(connection: Connection, camera: str) -> None:
     connection.execute(delete(TrackPathRow).where(own))
     # Whoever judges one of its events holds its track: wait, and leave nothing of what they said.
     connection.execute(select(TrackRow.id).where(TrackRow.camera_id == camera).order_by(TrackRow.id).with_for_update())
+    # An event may be without a track.
+    connection.execute(select(EventRow.id).where(EventRow.camera_id == camera).order_by(EventRow.id).with_for_update())
     events = select(EventRow.id).where(EventRow.camera_id == camera)
     connection.execute(delete(ReviewRow).where(ReviewRow.event_id.in_(events)))
     connection.execute(delete(EventFaceRow).where(of_camera(EventFaceRow.event_id, camera)))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfoNotFoundError
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from storage.database.batch import Batch, Key, event_id, track_id
+from storage.database.batch import Batch, Key, Written, event_id, track_id
 from storage.database.judgement import columns_of, kept_label, labelled, said_of_track, told_label
 from storage.database.models import BuildingRow, CameraRow, EventRow, TrackPathRow, TrackRow
 from storage.database.records import Policy
@@ -64,11 +64,10 @@ class _Known(NamedTuple):
     outside: set[Key]
 
 
-def write_facts(connection: Connection, batch: Batch) -> None:
+def write_facts(connection: Connection, batch: Batch) -> Written:
     """Tracks and events, and what they add to the totals."""
-    batch.news, batch.outside = [], set()
     if not batch.tracks and not batch.events:
-        return
+        return Written()
     totals = Totals()
     keys = batch.tracks.keys() | batch.events.keys()
     old_tracks = _rows(connection, TrackRow, [track_id(key) for key in keys])
@@ -86,7 +85,7 @@ def write_facts(connection: Connection, batch: Batch) -> None:
                 watched, batch.tracks[key].first_seen_ns if key in batch.tracks else batch.events[key].started_ns
             ):
                 outside.add(key)
-    batch.outside = outside
+    news: list[News] = []
     labels = _write_tracks(connection, batch, _Known(old_tracks, old_events, places, outside), totals)
     # Outside the hours nothing is a breach.
     if events := {key: event for key, event in batch.events.items() if key not in outside}:
@@ -95,12 +94,13 @@ def write_facts(connection: Connection, batch: Batch) -> None:
             for key, event in sorted(events.items())
         ]
         connection.execute(upsert(connection, EventRow.__table__, replace=EVENT_CHANGES), rows)
-        batch.news = [
+        news = [
             News(kind, row["id"], row["building_id"])
             for (key, event), row in zip(sorted(events.items()), rows, strict=True)
             if (kind := _news(event, old_events.get(event_id(key)), pictured=key in batch.snapshots))
         ]
     totals.write(connection)
+    return Written(news, outside)
 
 
 def _write_tracks(connection: Connection, batch: Batch, known: _Known, totals: Totals) -> dict[Key, str]:

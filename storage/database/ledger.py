@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.database.batch import Batch, Key
+from storage.database.batch import Batch, Key, Written
 from storage.database.booking import apply
 from storage.database.engine import reading, writing
 from storage.database.left_open import LeftOpen, left_open
@@ -24,7 +24,7 @@ from storage.messages import NS_PER_S, nanoseconds
 from storage.snapshots import Picture
 from storage.spot_checks import Drawing
 
-__all__ = ["Batch", "LeaseHeldError", "LeaseLostError", "Ledger", "Restored"]
+__all__ = ["Batch", "LeaseHeldError", "LeaseLostError", "Ledger", "Restored", "Written"]
 
 BEGINNING: Final = "0-0"
 """Before the first entry of a stream."""
@@ -137,8 +137,11 @@ class Ledger:
         with writing(self._engine) as connection:
             self._fence(connection, {"lease_until_ns": now_ns + self._lease_ns})
 
-    def commit(self, batch: Batch, now_ns: int) -> None:
+    def commit(self, batch: Batch, now_ns: int) -> Written:
         """Take in a batch and keep the lease: all of it, or nothing.
+
+        Returns:
+            What came of it.
 
         Raises:
             LeaseLostError: another owner has the partition.
@@ -146,7 +149,7 @@ class Ledger:
         with writing(self._engine) as connection:
             # First of all: on PostgreSQL, this row's lock makes a successor wait until the transaction is over.
             self._fence(connection, {"lease_until_ns": now_ns + self._lease_ns, "position": batch.position})
-            apply(connection, batch, self._partition, now_ns)
+            return apply(connection, batch, self._partition, now_ns)
 
     def announce(self, names: Mapping[str, str], now_ns: int) -> None:
         """Say which snapshot files are about to be written, by name with their camera; the commit that follows keeps them.

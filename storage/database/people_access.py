@@ -63,9 +63,9 @@ class PeopleAccess:
             return None
         chosen = sorted(set(buildings))
         if not chosen:
-            raise InvalidError("name at least one building, or none at all for all of them")
+            raise InvalidError("name at least one building, or give null for all of them")
         if len(chosen) > MOST_BUILDINGS:
-            raise InvalidError(f"name at most {MOST_BUILDINGS} buildings, or none at all for all of them")
+            raise InvalidError(f"name at most {MOST_BUILDINGS} buildings, or give null for all of them")
         known = set(connection.execute(select(BuildingRow.id).where(BuildingRow.id.in_(chosen))).scalars())
         for one in chosen:
             if one not in known or not caller.sees(one):

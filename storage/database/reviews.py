@@ -201,11 +201,17 @@ class Reviews:
         # In the order in which the aggregator takes them, so that nobody waits for somebody who waits for them.
         tracks = select(TrackRow.__table__).where(TrackRow.id == track_id).with_for_update()
         events = select(EventRow.__table__).where(EventRow.id == event_id).with_for_update()
-        track = connection.execute(tracks).first()
-        event = connection.execute(events).first()
-        if event is None:
-            raise NotFoundError(f"there is no event {event_id}")
-        return event, track
+        while True:
+            with connection.begin_nested() as held:
+                track = connection.execute(tracks).first()
+                event = connection.execute(events).first()
+                if event is None:
+                    raise NotFoundError(f"there is no event {event_id}")
+                # Who had the event may have written its track meanwhile: let go of the event, and take both in order.
+                there = select(TrackRow.id).where(TrackRow.id == track_id)
+                if track is not None or connection.execute(there).first() is None:
+                    return event, track
+                held.rollback()
 
 
 def _apply(connection: Connection, event: Row[Any], track: Row[Any] | None, said: _Said) -> EventRecord:

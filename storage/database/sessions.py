@@ -31,6 +31,9 @@ NOTED_S: Final = 300
 MOST_SESSIONS: Final = 50
 """Of an account; the one used longest ago ends for the next."""
 
+MOST_SWEPT: Final = 1000
+"""Sessions of others that have ended: so many are removed with a login."""
+
 
 class Session(msgspec.Struct, frozen=True):
     """A login.
@@ -175,8 +178,12 @@ def _begin(connection: Connection, account: Account, peer: Peer, *, how: str) ->
         select(AccountSessionRow.id).where(mine).order_by(AccountSessionRow.used_at_ns.desc()).limit(MOST_SESSIONS - 1)
     )
     kept = list(connection.execute(newest).scalars())
-    over = (AccountSessionRow.expires_at_ns <= now_ns) | (mine & AccountSessionRow.id.not_in(kept))
-    connection.execute(delete(AccountSessionRow).where(over))
+    ended = AccountSessionRow.expires_at_ns <= now_ns
+    connection.execute(delete(AccountSessionRow).where(mine, ended | AccountSessionRow.id.not_in(kept)))
+    # Those of others that nobody is at, in one order: two that log in never wait for each other.
+    others = select(AccountSessionRow.id).where(ended).order_by(AccountSessionRow.id).limit(MOST_SWEPT)
+    swept = list(connection.execute(others.with_for_update(skip_locked=True)).scalars())
+    connection.execute(delete(AccountSessionRow).where(AccountSessionRow.id.in_(swept)))
     session = Session(secrets.token_hex(16), account, now_ns + IDLE_S * NS_PER_S)
     agent = "".join(letter for letter in peer.agent or "" if letter.isprintable())[:200]
     connection.execute(

@@ -38,7 +38,7 @@ class SpotCheck(msgspec.Struct, frozen=True):
 
     Attributes:
         track_id: the passage's.
-        camera_name: of its camera; None where that is not registered any more.
+        camera_name: of its camera; None where that is not registered in the passage's building any more.
         expires_at_ns: when its picture goes.
     """
 
@@ -78,7 +78,11 @@ class SpotChecks:
         query = _waiting(self._caller, building, now_ns)
         wanted = (
             query.with_only_columns(SpotCheckRow.track_id, CameraRow.name, SpotCheckRow.expires_at_ns)
-            .outerjoin(CameraRow, CameraRow.id == SpotCheckRow.camera_id)
+            # One that is in another building by now may have a name that is not theirs to know.
+            .outerjoin(
+                CameraRow,
+                (CameraRow.id == SpotCheckRow.camera_id) & (CameraRow.building_id == SpotCheckRow.building_id),
+            )
             .order_by(SpotCheckRow.expires_at_ns, SpotCheckRow.track_id)
             .limit(limit)
         )

@@ -177,6 +177,10 @@ def _cameras(
         if here.tracks or here.open_tracks or here.outside_hours:
             busy.setdefault(camera, set()).add(number)
     lost = select(CameraStateRow.camera_id, CameraStateRow.lost).where(CameraStateRow.camera_id.in_(every))
+    if scope.seen is not None:
+        # What one loses that is elsewhere by now is not theirs to know.
+        lost = lost.join(CameraRow, CameraRow.id == CameraStateRow.camera_id)
+        lost = lost.where(CameraRow.building_id.in_(sorted(scope.seen)))
     known: dict[str, int] = {row.camera_id: row.lost for row in connection.execute(lost)}
     # One that was set up in the course of the week was not quiet before.
     made = select(CameraRow.id, CameraRow.created_at_ns).where(CameraRow.id.in_(every))

@@ -61,7 +61,7 @@ export function Accounts({ users, buildings, again }) {
 
 function Acts({ user, own, open, link, enable }) {
   return html`<div class="acts"><button type="button" class="button small" onClick=${() => open({ kind: "edit", user })}>${T.places.change}<span class="unseen"> ${user.name}</span></button>
-    <button type="button" class="button small" onClick=${() => link(user)}>${T.people.makeLink}<span class="unseen"> ${T.people.of(user.name)}</span></button>
+    ${!own && html`<button type="button" class="button small" onClick=${() => link(user)}>${T.people.makeLink}<span class="unseen"> ${T.people.of(user.name)}</span></button>`}
     ${!own && (user.enabled
       ? html`<button type="button" class="button small" onClick=${() => open({ kind: "disable", user })}>${T.people.disable}<span class="unseen"> ${user.name}</span></button>`
       : html`<button type="button" class="button small" onClick=${() => enable(user, true)}>${T.people.enable}<span class="unseen"> ${user.name}</span></button>`)}

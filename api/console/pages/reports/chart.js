@@ -40,12 +40,13 @@ export function Chart({ options, data, deps, label }) {
   useEffect(() => {
     let chart = null;
     let gone = false;
-    const size = () => ({ width: Math.max(120, root.current.clientWidth), height: root.current.clientHeight });
+    const box = root.current; // Gone from `root` before the watcher is: it may still tell of a size.
+    const size = () => ({ width: Math.max(120, box.clientWidth), height: box.clientHeight });
     const watcher = new ResizeObserver(() => chart?.setSize(size()));
     sheet("/console/vendor/uplot.css").then(() => {
       if (gone) return;
-      chart = new UPlot({ ...options(), ...size() }, data, root.current);
-      watcher.observe(root.current);
+      chart = new UPlot({ ...options(), ...size() }, data, box);
+      watcher.observe(box);
     }, () => {});
     return () => {
       gone = true;

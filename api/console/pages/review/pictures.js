@@ -2,6 +2,7 @@
 // shown, and where that can't be noted the picture is not shown.
 
 import { Problem, address, get } from "../../api.js";
+import { useBack } from "../../live.js";
 import { T } from "../../texts.js";
 import { useEffect, useState } from "../../ui.js";
 
@@ -56,6 +57,7 @@ export function ahead(event) {
 export function usePicture(event, view, wanted = true) {
   const [shown, setShown] = useState({ name: null });
   const name = event && nameOf(event, view);
+  const back = useBack(Boolean(shown.error));
   useEffect(() => {
     if (!event?.snapshot_url || !wanted) return undefined;
     const urls = [];
@@ -70,7 +72,7 @@ export function usePicture(event, view, wanted = true) {
       gone = true;
       for (const url of urls) URL.revokeObjectURL(url);
     };
-  }, [name, event?.snapshot_url, event?.state, wanted]);
+  }, [name, event?.snapshot_url, event?.state, wanted, back]);
   return shown.name === name ? shown : { url: null, error: null };
 }
 

@@ -4,6 +4,7 @@ import { address, get } from "../../api.js";
 import { Icon } from "../../components/icon.js";
 import { LabelName } from "../../components/label.js";
 import { time } from "../../format.js";
+import { useBack } from "../../live.js";
 import { T } from "../../texts.js";
 import { classes, html, useEffect, useState } from "../../ui.js";
 import { usePicture } from "./pictures.js";
@@ -72,6 +73,7 @@ function useHeat(event, wanted) {
 // Asked for when somebody stays at the event: who leafs through looks at none.
 function Faces({ event, timezone }) {
   const [state, setState] = useState({ id: null });
+  const back = useBack(Boolean(state.error));
   useEffect(() => {
     const mine = new AbortController();
     const timer = setTimeout(() => {
@@ -84,7 +86,7 @@ function Faces({ event, timezone }) {
       clearTimeout(timer);
       mine.abort();
     };
-  }, [event.id]);
+  }, [event.id, back]);
   if (state.id !== event.id) return html`<div class="faces" aria-hidden="true">${[0, 1, 2].map((n) => html`<div key=${n} class="bone"></div>`)}</div>`;
   if (state.error) return html`<p class="error">${state.error.message}</p>`;
   if (state.items.length === 0) return html`<p class="hint">${T.review.noFaces}</p>`;

@@ -21,7 +21,9 @@ export function Enlarged({ camera, close, step }) {
   const picture = useRef(null);
   const asked = useAsked((signal) => get(`/cameras/${camera.id}/status`, {}, { signal }), [camera.id], { on: ["camera"], every: STATUS_MS });
   const status = asked.data ?? camera.status;
-  const live = status === null || status.state === "live";
+  // Without an answer the picture on the screen is an old one, and so is what was said of it.
+  const lost = asked.error !== null;
+  const live = !lost && (status === null || status.state === "live");
 
   useEffect(() => setBroken(false), [camera.id, live]);
   useEffect(() => {
@@ -47,11 +49,11 @@ export function Enlarged({ camera, close, step }) {
     <div class="screen large-screen">
       ${live && !broken
         ? html`<img key=${`${camera.id} ${turn}`} ref=${picture} src=${address(`/cameras/${camera.id}/preview`, { width: WIDTH })} alt=${T.wall.picture(camera.name)} onError=${() => setBroken(true)} />`
-        : html`<p>${live ? T.wall.notYet : (status.detail ?? T.wall.none)}</p>`}
+        : html`<p role="status">${live ? T.wall.notYet : lost ? asked.error.message : (status.detail ?? T.wall.none)}</p>`}
     </div>
     <div class="row large-under">
-      <div class="grow"><${CameraState} status=${status} long />
-        ${asked.data?.state === "live" && html`<p class="meaning">${T.camera.rates(decimal(status.fps_in), decimal(status.fps_analyzed))}</p>`}
+      <div class="grow"><${CameraState} status=${lost ? null : status} long />
+        ${!lost && asked.data?.state === "live" && html`<p class="meaning">${T.camera.rates(decimal(status.fps_in), decimal(status.fps_analyzed))}</p>`}
         ${status?.warnings?.map((text) => html`<p key=${text} class="meaning">${text}</p>`)}</div>
       ${step && html`<button type="button" class="button" aria-label=${T.wall.previous} onClick=${() => step(-1)}><${Icon} name="left" /></button>
         <button type="button" class="button" aria-label=${T.wall.next} onClick=${() => step(1)}><${Icon} name="right" /></button>`}
