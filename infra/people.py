@@ -47,7 +47,7 @@ def check_open(settings: Settings, host: str) -> Sequence[str]:
     from storage.secrets import check_strength
 
     here, public = ip_address(host).is_loopback, settings.public_url
-    if settings.secret_key is not None and not (here and public is None):
+    if settings.secret_key is not None and not (here and public is None and settings.login == "auto"):
         check_strength(settings.secret_key.get_secret_value())
     if here or (public or "").startswith("https:"):
         return ()

@@ -191,6 +191,8 @@ def test_a_key_that_can_be_guessed_is_refused_where_others_can_come_in(
         assert "placeholder or a weak key" in err
         assert key not in err
     assert check_open(load_settings(), "127.0.0.1") == ()
+    with pytest.raises(SetupError, match="weak key"):
+        check_open(load_settings(login="always"), "127.0.0.1")
     monkeypatch.setenv("MASKWATCH_PUBLIC_URL", "https://watch.example")
     with pytest.raises(SetupError, match="weak key"):
         check_open(load_settings(), "127.0.0.1")
