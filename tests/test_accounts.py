@@ -380,7 +380,7 @@ def test_a_key_opens_what_it_says_until_it_is_revoked(database: Engine, people: 
     assert caller == Caller(made.id, "grafana", "key", Role.VIEWER, frozenset({"north"}), "192.0.2.7")
     with reading(database) as connection:
         row = connection.execute(select(ApiKeyRow)).one()
-    assert secret.rpartition("_")[2] not in str(row)
+    assert secret.split("_", 2)[2] not in str(row)
     for wrong in (secret[:-1], secret + "x", secret.upper(), f"mwk_{made.id}_{'A' * 43}", "mwk_", "", "mwk_k0_ä"):
         assert keys.opened(wrong, None) is None
     used = keys.key(made.id).used_at_ns

@@ -178,7 +178,8 @@ def place_fixture(api: Api, monkeypatch: pytest.MonkeyPatch) -> Place:
         for name in ("shared", "gates")
     ]
     session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {api.post('/api-keys', {'name': 'own', 'role': 'admin'})['key']}"
+    own = api.post("/api-keys", {"name": "own", "role": "admin", "buildings": None})
+    session.headers["Authorization"] = f"Bearer {own['key']}"
     moments = [iso(now_ns - NS_PER_S * 3600 * hours) for hours in (0, 2, 30, 800)]
     words = [*"abcdefghijklmnopqrstuvwxyz", "<b>", "=1+1", "\u00e4\u4e2d", "'; DROP TABLE camera; --"]
     return Place(

@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 import av
@@ -43,7 +44,8 @@ class UdpCamera:
 
     def _serve(self, connection: socket.socket) -> None:
         port = 0
-        with connection, connection.makefile("rb") as requests:
+        # Clients that were answered 461 may leave before they have read it.
+        with suppress(ConnectionError), connection, connection.makefile("rb") as requests:
             while request := b"".join(iter(requests.readline, b"\r\n")).decode():
                 sequence = re.search(r"CSeq: (\d+)", request)
                 asked = re.search(r"client_port=(\d+)", request)
