@@ -15,6 +15,7 @@ from api.shapes.common import Breach, Verdict
 from api.times import Time
 from storage.database.records import IDENTIFIER
 from storage.database.reports import Position, Wanted
+from storage.database.statistics import Scope
 from storage.words import Label
 
 MOST_ITEMS: Final = 200
@@ -115,6 +116,24 @@ class CameraQuery(Page):
 
     building: Named | None = None
     zone: Named | None = None
+
+
+class TotalsQuery(Asked):
+    """Whose totals, and by whose clock."""
+
+    timezone: Annotated[str, Field(max_length=64)] | None = Field(
+        None,
+        description="IANA name; default: the building's, required when several differ.",
+        examples=["Europe/Berlin"],
+    )
+    camera: Named | None = None
+    building: Named | None = None
+    zone: Named | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The same for the database."""
+        return Scope(self.camera, self.building, self.zone)
 
 
 class FactQuery(Page):

@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy import Engine
 
 from api.access import Calling, access
-from api.asking import Asked, Named
+from api.asking import TotalsQuery
 from api.context import ApiContext, Context
 from api.problems import ProblemError
 from api.routes.cameras import said_of
@@ -25,7 +25,7 @@ from api.times import Time, iso
 from storage.bus import BusError
 from storage.database import summary
 from storage.database.records import Camera
-from storage.database.statistics import Scope, Totals
+from storage.database.statistics import Totals
 from storage.identity import Role
 from storage.status import CameraState, CameraStatus
 
@@ -46,7 +46,7 @@ NO_REASON: Final[dict[CameraState, str]] = {
 log = structlog.get_logger(__name__)
 
 
-class SummaryQuery(Asked):
+class SummaryQuery(TotalsQuery):
     """What is to be summed up."""
 
     period: summary.Period = Field(
@@ -54,14 +54,6 @@ class SummaryQuery(Asked):
     )
     from_: Time | None = Field(None, alias="from", description="Included; only together with `to`.")
     to: Time | None = Field(None, description="Excluded; at most 366 days later.")
-    timezone: Annotated[str, Field(max_length=64)] | None = Field(
-        None,
-        description="IANA name; default: the building's, required when several differ.",
-        examples=["Europe/Berlin"],
-    )
-    camera: Named | None = None
-    building: Named | None = None
-    zone: Named | None = None
 
 
 @router.get("/statistics/summary", summary="A period against the one before", openapi_extra=access(Role.VIEWER))
@@ -71,9 +63,7 @@ def get_summary(context: Context, query: Annotated[SummaryQuery, Query()]) -> sh
     The period before begins and ends at the same weekday and time of day. Hours are those that the clock on the building's
     wall shows.
     """
-    asked = summary.Asked(
-        Scope(query.camera, query.building, query.zone), query.period, query.from_, query.to, query.timezone
-    )
+    asked = summary.Asked(query.scope, query.period, query.from_, query.to, query.timezone)
     return shapes.Summary.of(context.reports.summary(asked, time.time_ns()))
 
 

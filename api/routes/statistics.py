@@ -10,14 +10,14 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from api.access import access
-from api.asking import Asked, Named
+from api.asking import TotalsQuery
 from api.context import Context
 from api.shapes import facts as shapes
 from api.times import Time, iso
 from storage.database.buckets import Bucket
 from storage.database.groups import GroupBy
 from storage.database.reports import Question
-from storage.database.statistics import COUNTS, Scope
+from storage.database.statistics import COUNTS
 from storage.identity import Role
 from storage.words import UnknownReason
 
@@ -44,21 +44,13 @@ COLUMNS: Final = (
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-class ComplianceQuery(Asked):
+class ComplianceQuery(TotalsQuery):
     """What totals are wanted."""
 
     from_: Time | None = Field(None, alias="from", description="Included; default: the beginning of today.")
     to: Time | None = Field(None, description="Excluded; default: the end of today.")
     bucket: Bucket = Field(Bucket.DAY, description="Weeks start on Monday.")
     group_by: GroupBy | None = Field(None, description="Default: all together.")
-    timezone: Annotated[str, Field(max_length=64)] | None = Field(
-        None,
-        description="IANA name; default: the building's, required when several differ.",
-        examples=["Europe/Berlin"],
-    )
-    camera: Named | None = None
-    building: Named | None = None
-    zone: Named | None = None
     format: Literal["json", "csv"] | None = Field(None, description="Default: what `Accept` asks for, else JSON.")
 
 
@@ -75,7 +67,7 @@ def get_compliance(context: Context, query: Annotated[ComplianceQuery, Query()],
         Question(
             bucket=query.bucket,
             group_by=query.group_by,
-            scope=Scope(query.camera, query.building, query.zone),
+            scope=query.scope,
             timezone=query.timezone,
             from_ns=query.from_,
             to_ns=query.to,

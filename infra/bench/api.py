@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, select, text
 from infra.bench.api_data import HOUR_NS, Amount, places
 from infra.bench.api_load import load
 from infra.bench.api_plan import ApiPlan
-from infra.bench.api_postgres import own_postgres
+from infra.bench.api_postgres import address, own_postgres
 from infra.bench.api_questions import MIXES, PAGE, Ask, Asking, p95_ms
 from infra.bench.api_served import run_served
 from infra.bench.report import Measurement, cost, figure
@@ -76,8 +76,8 @@ def _database(plan: ApiPlan, settings: Settings, folder: Path) -> Iterator[str]:
     elif settings.database_url is not None:
         yield settings.database_url
     else:
-        with own_postgres() as url:
-            yield url
+        with own_postgres() as socket_folder:
+            yield address(socket_folder)
 
 
 def _filled(engine: Engine, plan: ApiPlan, folder: Path, progress: Progress) -> Amount:

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own for `bench api`: the binaries of the development set, on a unix socket, gone afterwards."""
+"""A PostgreSQL of one's own: the binaries of the development set, on a unix socket, gone afterwards."""
 
 import os
 import pwd
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,9 +31,17 @@ OPTIONS: Final = (
 )
 
 
+def address(folder: Path, name: str = "postgres") -> str:
+    """The address of a database of the server with its socket there."""
+    return f"postgresql://postgres@/{name}?host={folder}"
+
+
 @contextmanager
-def own_postgres() -> Iterator[str]:
-    """Start a server with an empty database; gives the address. As root it runs as `nobody`.
+def own_postgres(options: Sequence[str] = OPTIONS) -> Iterator[Path]:
+    """Start a server; gives the folder of its socket. As root it runs as `nobody`.
+
+    Args:
+        options: of the server, each as `name=value`.
 
     Raises:
         SetupError: the development set is not installed, or the server does not start.
@@ -54,8 +62,8 @@ def own_postgres() -> Iterator[str]:
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     try:
         installed = _reachable(max(Path(spec.origin).parent.glob("pginstall*")), folder, who)
-        with _server(installed / "bin", folder, who):
-            yield f"postgresql://postgres@/postgres?host={folder}"
+        with _server(installed / "bin", folder, options, who):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -76,9 +84,21 @@ def _reachable(installed: Path, folder: Path, who: dict[str, Any]) -> Path:
 
 
 @contextmanager
-def _server(binaries: Path, folder: Path, who: dict[str, Any]) -> Iterator[None]:
+def _server(binaries: Path, folder: Path, options: Sequence[str], who: dict[str, Any]) -> Iterator[None]:
     made = subprocess.run(  # noqa: S603 a program of ours
-        [binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"],
+        [
+            binaries / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -87,7 +107,7 @@ def _server(binaries: Path, folder: Path, who: dict[str, Any]) -> Iterator[None]
     )
     if made.returncode != 0:
         raise SetupError(f"PostgreSQL can't make its folder {folder}: {made.stderr.strip()[:300]}")
-    options = [f"unix_socket_directories={folder}", *OPTIONS]
+    options = [f"unix_socket_directories={folder}", *options]
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(  # noqa: S603 a program of ours

@@ -1,17 +1,17 @@
 """The audit log: who looked at what, who changed what, from where. It only grows."""
 
-import copy
 import time
 from collections.abc import Iterator
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, insert, select
+from sqlalchemy import Connection, Select, insert, select
 
 from storage.database.engine import reading, writing
 from storage.database.models import AuditRow
+from storage.database.scoped import Scoped
 from storage.errors import NotFoundError
-from storage.identity import SYSTEM, Caller
+from storage.identity import Caller
 
 PART: Final = 1000
 """Entries that are read at a time."""
@@ -98,23 +98,8 @@ class AuditWanted(msgspec.Struct, frozen=True, kw_only=True):
     to_ns: int | None = None
 
 
-class AuditLog:
+class AuditLog(Scoped):
     """The log, as a caller may read it: administrators of some buildings read what belongs to these."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-        """
-        self._engine = engine
-        self._caller = SYSTEM
-
-    def for_(self, caller: Caller) -> Self:
-        """The same, as somebody may read it."""
-        own = copy.copy(self)
-        own._caller = caller  # noqa: SLF001 its own
-        return own
 
     def entries(
         self, wanted: AuditWanted, limit: int, before: int | None = None

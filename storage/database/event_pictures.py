@@ -4,13 +4,13 @@ import time
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
 from storage.database.audit import note
 from storage.database.engine import reading, writing
 from storage.database.models import AuditRow, EventFaceRow, EventRow, SnapshotRow
+from storage.database.scoped import Scoped
 from storage.errors import NotFoundError
-from storage.identity import SYSTEM, Caller
 from storage.messages import NS_PER_S, Box
 
 SHOWN: Final = "snapshot.shown"
@@ -45,24 +45,11 @@ class FaceRecord(msgspec.Struct, frozen=True):
     label: str
 
 
-class EventPictures:
+class EventPictures(Scoped):
     """Pictures of events, as somebody may see them.
 
     Every method raises StorageError when the database can't be used, and NotFoundError where there is no such event.
     """
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who looks; what is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
-
-    def for_(self, caller: Caller) -> "EventPictures":
-        """The same, for somebody else."""
-        return EventPictures(self._engine, caller)
 
     def snapshot(self, event_id: str) -> SnapshotRecord:
         """Which picture is kept, as of now; a better one may replace it while the event goes on."""

@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, literal, select, tuple_
+from sqlalchemy import Connection, Select, literal, select, tuple_
 
 from storage.database.audit import note
 from storage.database.engine import reading, writing
 from storage.database.models import EventFaceRow, EventRow, SnapshotRow
-from storage.identity import SYSTEM, Caller
+from storage.database.scoped import Scoped
 from storage.messages import Box
 from storage.reviewing import Reason, Verdict
 
@@ -41,21 +41,8 @@ class JudgedEvent(msgspec.Struct, frozen=True):
     faces: tuple[tuple[int, str, bytes], ...] = ()
 
 
-class JudgedPictures:
+class JudgedPictures(Scoped):
     """What somebody may learn from; StorageError when the database can't be used."""
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who exports; what is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
-
-    def for_(self, caller: Caller) -> "JudgedPictures":
-        """The same, for somebody."""
-        return JudgedPictures(self._engine, caller)
 
     def note_export(self, from_ns: int | None, to_ns: int | None) -> None:
         """Write down that somebody takes the pictures along."""

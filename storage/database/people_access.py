@@ -1,16 +1,16 @@
 """What the repositories of accounts and keys share: whom a caller may give what, and changes one at a time."""
 
-import copy
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, select, text
 
 from storage.database.engine import writing
 from storage.database.models import BuildingRow
+from storage.database.scoped import Scoped
 from storage.errors import InvalidError, NotAllowedError, NotFoundError
-from storage.identity import SYSTEM, Caller, Role
+from storage.identity import Role
 from storage.names import normal_name
 
 PEOPLE_LOCK: Final = 0x70656F70
@@ -20,23 +20,8 @@ LONGEST_NAME: Final = 64
 MOST_BUILDINGS: Final = 1000
 
 
-class PeopleAccess:
+class PeopleAccess(Scoped):
     """The way to accounts and keys, of a caller."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-        """
-        self._engine = engine
-        self._caller = SYSTEM
-
-    def for_(self, caller: Caller) -> Self:
-        """The same, as somebody may use it: who has buildings that are not all theirs is not there."""
-        own = copy.copy(self)
-        own._caller = caller  # noqa: SLF001 its own
-        return own
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:

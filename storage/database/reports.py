@@ -16,7 +16,6 @@ from storage.database.overview import PENDING, Overviews
 from storage.database.statistics import Scope, Totals, totals
 from storage.database.weekly import Weeks
 from storage.errors import InvalidError, NotFoundError
-from storage.identity import Caller
 from storage.reviewing import Verdict
 
 MOST_ROWS: Final = 10_000
@@ -151,10 +150,6 @@ class Reports(Weeks, Overviews):
 
     Every method raises `StorageError` when the database can't be read.
     """
-
-    def for_(self, caller: Caller) -> "Reports":
-        """The same, as somebody may see it."""
-        return Reports(self._engine, caller)
 
     def check(self) -> None:
         """Whether the database answers."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from storage.database.audit import note
 from storage.database.changes import check_version
@@ -17,8 +17,8 @@ from storage.database.judgement import columns_of, kept_of, labelled, said_of_ev
 from storage.database.models import EventRow, ReviewRow, TrackRow
 from storage.database.reports import EventRecord
 from storage.database.rollups import Place, Totals, event_columns
+from storage.database.scoped import Scoped
 from storage.errors import ConflictError, MaskwatchError, NotFoundError, StorageError
-from storage.identity import SYSTEM, Caller
 from storage.reviewing import Judged, Reason, Review, Verdict, check_review, judged
 from storage.words import Label
 
@@ -57,24 +57,11 @@ class _Said(msgspec.Struct, frozen=True):
     at_ns: int | None
 
 
-class Reviews:
+class Reviews(Scoped):
     """Events as people judge them.
 
     Every method raises StorageError when the database can't be used; nothing is changed then.
     """
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who says it; what is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
-
-    def for_(self, caller: Caller) -> "Reviews":
-        """The same, as somebody may use it."""
-        return Reviews(self._engine, caller)
 
     def review(self, event_id: str, review: Review, version: int, now_ns: int) -> EventRecord:
         """Say something of an event, instead of what was said before.

@@ -1,10 +1,9 @@
 """What the parts of `Sites` share: the database, the keys, and changes one at a time."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Engine, select, text
@@ -14,10 +13,10 @@ from storage.database.audit import note
 from storage.database.engine import reading, writing
 from storage.database.models import CameraRow, CredentialRow, ZoneRow
 from storage.database.records import Building, Camera, NewCamera
+from storage.database.scoped import Scoped
 from storage.database.site_rows import building_in_use, building_row, camera_row, credential_name, exists
 from storage.database.userinfo import hides_password
 from storage.errors import InvalidError, NotFoundError
-from storage.identity import SYSTEM, Caller
 from storage.networks import Networks
 from storage.secrets import SEALED, Secrets
 
@@ -30,7 +29,7 @@ ALL: Final = "*"
 """In the audit log: not one of them."""
 
 
-class SiteAccess:
+class SiteAccess(Scoped):
     """The way to what people set up."""
 
     def __init__(
@@ -50,17 +49,10 @@ class SiteAccess:
                 passwords are refused, with another database.
             networks: where cameras may be; None: anywhere.
         """
-        self._engine = engine
+        super().__init__(engine)
         self._media_root = media_root
         self._secrets = secrets or Secrets(_beside(engine))
         self._networks = networks
-        self._caller = SYSTEM
-
-    def for_(self, caller: Caller) -> Self:
-        """The same, as somebody may use it: what is not theirs is not there, and changes are noted under their name."""
-        own = copy.copy(self)
-        own._caller = caller  # noqa: SLF001 its own
-        return own
 
     def note_shown(self, action: str, camera: Camera, **detail: Any) -> None:
         """Write down what somebody does with a camera of theirs that changes nothing, before they see what comes of it.

@@ -8,15 +8,16 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from storage.corrected import NOT_A_PERSON
 from storage.database.audit import note
 from storage.database.engine import reading, writing
 from storage.database.models import CameraRow, SpotCheckRow
+from storage.database.scoped import Scoped
 from storage.database.spot_drawing import wipe_old
 from storage.errors import ConflictError, NotFoundError
-from storage.identity import SYSTEM, Caller
+from storage.identity import Caller
 
 SHOWN: Final = "spot_check.shown"
 CHECKED: Final = "spot_check.checked"
@@ -47,24 +48,11 @@ class SpotCheck(msgspec.Struct, frozen=True):
     expires_at_ns: int
 
 
-class SpotChecks:
+class SpotChecks(Scoped):
     """Drawn passages, as somebody may check them.
 
     Every method raises StorageError when the database can't be used.
     """
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who checks; what is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
-
-    def for_(self, caller: Caller) -> "SpotChecks":
-        """The same, for somebody else."""
-        return SpotChecks(self._engine, caller)
 
     def waiting(self, building: str | None, limit: int, now_ns: int) -> tuple[list[SpotCheck], int]:
         """Those that wait, oldest first, and how many there are in all; pictures that are too old go now.

@@ -7,15 +7,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, select, tuple_, update
+from sqlalchemy import Connection, delete, select, tuple_, update
 
 from storage.database.audit import note
 from storage.database.engine import reading, writing
 from storage.database.models import CameraHourRow, CameraRow, CameraViewRow
+from storage.database.scoped import Scoped
 from storage.database.upsert import upsert
 from storage.errors import NotFoundError
 from storage.face_tally import Tally, packed, unpacked
-from storage.identity import SYSTEM, Caller
+from storage.identity import Caller
 from storage.messages import NS_PER_S
 
 HOUR_NS: Final = 3600 * NS_PER_S
@@ -41,17 +42,8 @@ def write_tallies(connection: Connection, tallies: Mapping[tuple[str, int], Tall
         connection.execute(delete(CameraHourRow).where(CameraHourRow.start_ns < now_ns - KEPT_NS))
 
 
-class FaceTallies:
+class FaceTallies(Scoped):
     """Reads what cameras saw. Every method raises StorageError when the database can't be used."""
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who asks; a camera of a building that is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
 
     def since(self, camera_id: str, from_ns: int) -> Tally:
         """All that a camera saw in the hours that had not ended at `from_ns`.
@@ -85,17 +77,8 @@ class KeptView:
     reference: bytes
 
 
-class Views:
+class Views(Scoped):
     """Keeps views over restarts. Every method raises StorageError when the database can't be used."""
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who lets one be forgotten; the view of a camera that is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
 
     def load(self, cameras: Collection[str]) -> dict[str, KeptView]:
         """The views that are known of cameras, by identifier."""

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from storage.database.buckets import (
     Bucket,
@@ -22,9 +22,9 @@ from storage.database.buckets import (
 )
 from storage.database.engine import reading
 from storage.database.groups import Places
+from storage.database.scoped import Scoped
 from storage.database.statistics import HOUR_NS, Scope, Totals, totals
 from storage.errors import InvalidError
-from storage.identity import SYSTEM, Caller
 from storage.statistics import difference_interval
 
 MOST_DAYS: Final = 366
@@ -111,17 +111,8 @@ class Summary(msgspec.Struct, frozen=True):
     busiest: tuple[WeekHour, ...]
 
 
-class Summaries:
+class Summaries(Scoped):
     """Summaries as a caller may have them."""
-
-    def __init__(self, engine: Engine, caller: Caller = SYSTEM) -> None:
-        """Begin.
-
-        Args:
-            engine: of a migrated database.
-            caller: who asks; what is not theirs is not there.
-        """
-        self._engine, self._caller = engine, caller
 
     def summary(self, asked: Asked, now_ns: int) -> Summary:
         """A stretch of time against the one before it.
