@@ -60,19 +60,19 @@ def serve_api(context: ApiContext, listening: socket.socket, pulse: Pulse) -> No
         listening: where callers come in; closed in the end.
         pulse: asks to stop.
     """
-    app = create_app(context)
-    config = uvicorn.Config(
-        app,
-        # Logging is set up for the whole process; addresses in requests are nobody's business.
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=CLOSING_S,
-    )
     # Asked to stop before it has started, uvicorn leaves the socket open.
     with listening:
+        app = create_app(context)
+        config = uvicorn.Config(
+            app,
+            # Logging is set up for the whole process; addresses in requests are nobody's business.
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=CLOSING_S,
+        )
         asyncio.run(_serve(uvicorn.Server(config), listening, pulse, partial(close_streams, app)))
 
 

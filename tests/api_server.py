@@ -216,6 +216,10 @@ def serve(context: ApiContext, pulse: Pulse) -> tuple[str, threading.Thread]:
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     thread.start()
     _threads.append(thread)
+    # Once it is there: making it hides warnings, and so does pytest between tests, both for the whole process.
+    with socket.create_connection(listening.getsockname(), timeout=LIMIT_S) as first:
+        first.sendall(b"GET /api/v1/health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        first.recv(1)
     return address, thread
 
 
