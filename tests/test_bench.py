@@ -115,6 +115,8 @@ def test_the_machine_is_described_without_naming_it() -> None:
         (["api", "--tracks", "3"], "this benchmark takes 1000 to"),
         (["api", "--footage", "clip.mp4"], "measures no footage"),
         (["kernels", "--sqlite"], "are for `bench api`"),
+        (["kernels", "--viewers", "2"], "is for `bench api` and `bench cameras`"),
+        (["cameras", "--viewers", "-1"], "this benchmark takes 0 to 500"),
         (["kernels", "--seconds", "2"], "5 to 80 s"),
         (["pipeline", "--seconds", "10"], "20 to 80 s"),
         (["pipeline", "--keras", "model.keras"], "--keras is for `bench classifier`"),

@@ -178,11 +178,13 @@ def test_the_whole_benchmark_in_short(tmp_path: Path) -> None:
     # In a process of its own: what the tests import would count.
     command = [str(Path(sys.executable).with_name("maskwatch")), "bench", "cameras", "--json"]
     options = ["--cameras", "2", "--seconds", "25", "--activity", "0.3", "--plot", str(tmp_path / "plot.svg")]
+    options += ["--viewers", "5"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     values = {row["name"]: row["value"] for row in report["results"]}
-    assert set(values) >= PROMISED
+    assert set(values) >= PROMISED | {"viewers_p95_ms"}
+    assert values["viewers_requests_per_s"] > 1
     assert values["passages"] >= 4
     assert values["events"] >= 2
     assert values["cpu_cores"] > 0.05

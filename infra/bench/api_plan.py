@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from infra.bench.plan import MOST_VIEWERS
 from storage.errors import UsageError
 
 FEWEST_TRACKS, MOST_TRACKS = 1_000, 100_000_000
-MOST_VIEWERS: Final = 500
-"""Each has a connection, and the API takes 512."""
-
 TRACKS_PER_EVENT: Final = 20
 
 

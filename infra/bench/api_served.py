@@ -15,6 +15,7 @@ from infra.bench.api_data import Amount, places
 from infra.bench.api_plan import ApiPlan
 from infra.bench.api_questions import MIXES, PAGE, Asking, p95_ms
 from infra.bench.report import Measurement, figure
+from infra.bench.viewers import asked, figures, look_on
 from infra.settings import Settings
 from infra.supervisor import System
 from infra.system.workers import Role, worker_commands
@@ -24,9 +25,6 @@ from storage.status import CameraState, CameraStatus, StateReason
 
 ROUNDS: Final = 100
 LIMIT_S: Final = 30.0
-EVERY_S: Final = 2.0
-"""So often a console that is open asks."""
-
 TURN_S: Final = 0.25
 DOWN: Final = 3
 
@@ -54,18 +52,12 @@ async def _served(system: System, plan: ApiPlan, amount: Amount) -> list[Measure
             months = [_month(asking) for _ in range(ROUNDS)]
             pages = [_page(asking, mix, turn) for turn in range(ROUNDS // len(MIXES)) for mix in MIXES]
             rows = [
-                figure("statistics_http_p95_ms", p95_ms([await _asked(client, *one) for one in months]), "ms"),
-                figure("events_http_p95_ms", p95_ms([await _asked(client, *one) for one in pages]), "ms"),
+                figure("statistics_http_p95_ms", p95_ms([await asked(client, *one) for one in months]), "ms"),
+                figure("events_http_p95_ms", p95_ms([await asked(client, *one) for one in pages]), "ms"),
             ]
             if plan.viewers:
-                until_s = time.monotonic() + plan.seconds
-                each = await asyncio.gather(*(_viewer(client, number, until_s) for number in range(plan.viewers)))
-                times = [taken for one in each for taken in one]
-                rows += [
-                    figure("viewers_p95_ms", p95_ms(times), "ms"),
-                    figure("viewers_median_ms", 1e3 * float(np.median(times)), "ms"),
-                    figure("viewers_requests_per_s", len(times) / plan.seconds, "1/s"),
-                ]
+                own = [("/statistics/compliance", {"building": place.building_id}) for place in places()]
+                rows += figures(await look_on(client, plan.viewers, plan.seconds, own), plan.seconds)
             return rows
         finally:
             watching.cancel()
@@ -90,53 +82,23 @@ async def _up(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _viewer(client: httpx.AsyncClient, number: int, until_s: float) -> list[float]:
-    """Somebody with the console open: the overview again and again, and now and then something else."""
-    # They did not all begin at once.
-    await asyncio.sleep(EVERY_S * (number % 20) / 20)
-    others: list[tuple[str, dict[str, str]]] = [
-        ("/events", {"verdict": "pending", "limit": str(PAGE)}),
-        ("/statistics/compliance", {"building": places()[number % len(places())].building_id}),
-        ("/cameras", {"limit": "100"}),
-    ]
-    times: list[float] = []
-    turn = number
-    while time.monotonic() < until_s:
-        next_s = time.monotonic() + EVERY_S
-        times.append(await _asked(client, "/overview", {}))
-        if turn % 5 == 0:
-            times.append(await _asked(client, *others[turn // 5 % len(others)]))
-        turn += 1
-        await asyncio.sleep(max(0.0, next_s - time.monotonic()))
-    return times
-
-
-async def _asked(client: httpx.AsyncClient, path: str, parameters: dict[str, str]) -> float:
-    started_s = time.perf_counter()
-    answer = await client.get(path, params=parameters)
-    taken_s = time.perf_counter() - started_s
-    if answer.status_code != httpx.codes.OK:
-        raise SetupError(f"GET {path} answers {answer.status_code}: {answer.text[:200]}")
-    return taken_s
-
-
 def _month(asking: Asking) -> tuple[str, dict[str, str]]:
     question = asking.month(building=False)
     assert question.from_ns is not None  # noqa: S101 drawn so
     assert question.to_ns is not None  # noqa: S101 likewise
-    asked = {"bucket": "day", "group_by": "building", "timezone": str(question.timezone)}
-    return "/statistics/compliance", {**asked, "from": iso(question.from_ns), "to": iso(question.to_ns)}
+    wanted = {"bucket": "day", "group_by": "building", "timezone": str(question.timezone)}
+    return "/statistics/compliance", {**wanted, "from": iso(question.from_ns), "to": iso(question.to_ns)}
 
 
 def _page(asking: Asking, mix: str, turn: int) -> tuple[str, dict[str, str]]:
     # Places in a list are known to those who have read it up to there.
     wanted, _ = asking.events(mix, turn)
-    asked: dict[str, Any] = {
+    given: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(wanted).items() if isinstance(value, str)
     }
     if wanted.from_ns is not None and wanted.to_ns is not None:
-        asked |= {"from": iso(wanted.from_ns), "to": iso(wanted.to_ns)}
-    return "/events", {**asked, "limit": str(PAGE)}
+        given |= {"from": iso(wanted.from_ns), "to": iso(wanted.to_ns)}
+    return "/events", {**given, "limit": str(PAGE)}
 
 
 def _say_states(bus: Bus) -> None:

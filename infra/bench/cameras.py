@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from infra.bench import viewers
 from infra.bench.camera_clips import Loop
 from infra.bench.camera_system import SETTLE_S, CameraFound, CameraSystem
 from infra.bench.machine import usable_cores
@@ -46,6 +47,7 @@ class Outcome:
         server_cores: kept busy by the cameras themselves.
         readings: of memory, files and queues.
         queues: the longest, by name.
+        waits: of people with the overview open, for each answer, in seconds.
     """
 
     found: Sequence[CameraFound]
@@ -56,6 +58,7 @@ class Outcome:
     server_cores: float
     readings: Sequence[Reading]
     queues: Mapping[str, int]
+    waits: Sequence[float] = ()
 
 
 def run_cameras(
@@ -77,22 +80,24 @@ def run_cameras(
     with CameraSystem(settings, folder, loops, plan.cameras) as live:
         live.come_up()
         live.go_on(WARM_S)
-        outcome = measured(live, plan.seconds, progress)
+        outcome = measured(live, plan.seconds, progress, plan.viewers)
     for text in live.said:
         say(text)
     say(bottleneck(outcome.cores, plan.cameras))
     if plan.plot is not None:
         write_bytes(plan.plot, svg(panels(outcome.readings)).encode())
-    return figures(outcome, plan.cameras)
+    looking = viewers.figures(outcome.waits, plan.seconds) if outcome.waits else []
+    return [*figures(outcome, plan.cameras), *looking]
 
 
-def measured(live: CameraSystem, seconds: float, progress: Progress) -> Outcome:
+def measured(live: CameraSystem, seconds: float, progress: Progress, looking: int = 0) -> Outcome:
     """Measure a system that is warm.
 
     Args:
         live: the system.
         seconds: for how long.
         progress: told how far it is.
+        looking: so many people have the overview open meanwhile.
     """
     settings = live.settings
     beside = Beside(
@@ -105,7 +110,7 @@ def measured(live: CameraSystem, seconds: float, progress: Progress) -> Outcome:
     )
     lost, since_ns, started_s = live.lost(), time.time_ns(), time.monotonic()
     spent, served_s = cpu_s(live.pids()), live.server.cpu_s()
-    with Watching(beside, live.pids()) as watching:
+    with Watching(beside, live.pids()) as watching, viewers.Viewers(live.system.url, looking, seconds) as people:
 
         def each(passed_s: float) -> None:
             watching.pids = live.pids()
@@ -117,6 +122,7 @@ def measured(live: CameraSystem, seconds: float, progress: Progress) -> Outcome:
         now[SUPERVISOR] -= watching.cpu_s
         until_ns = time.time_ns()
         live.settle()
+        waits = people.times()
     return Outcome(
         found=live.found(since_ns=since_ns, until_ns=until_ns),
         dropped=live.lost() - lost,
@@ -127,6 +133,7 @@ def measured(live: CameraSystem, seconds: float, progress: Progress) -> Outcome:
         server_cores=served_s / lasted_s,
         readings=tuple(watching.readings),
         queues=dict(watching.longest),
+        waits=waits,
     )
 
 

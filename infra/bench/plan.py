@@ -8,6 +8,8 @@ from storage.errors import UsageError
 
 SHORTEST_S, LONGEST_S = 20.0, 86_400.0
 MOST_CAMERAS: Final = 64
+MOST_VIEWERS: Final = 500
+"""Each has a connection, and the API takes 512."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Plan:
         cameras: how many.
         seconds: for how long, once warm.
         activity: share of the time in which people are in the picture of a camera.
+        viewers: so many people have the overview open meanwhile.
         plot: a file for the curves of memory, open files and queues; None draws none.
     """
 
@@ -25,6 +28,7 @@ class Plan:
     seconds: float = 60.0
     activity: float = 0.1
     plot: Path | None = None
+    viewers: int = 0
 
     def check(self) -> None:
         """Refuse what can't be measured.
@@ -36,3 +40,5 @@ class Plan:
             raise UsageError(f"--cameras {self.cameras}: this benchmark takes 1 to {MOST_CAMERAS}")
         if not SHORTEST_S <= self.seconds <= LONGEST_S:
             raise UsageError(f"--seconds {self.seconds:g}: this benchmark takes {SHORTEST_S:g} to {LONGEST_S:g} s")
+        if not 0 <= self.viewers <= MOST_VIEWERS:
+            raise UsageError(f"--viewers {self.viewers}: this benchmark takes 0 to {MOST_VIEWERS}")

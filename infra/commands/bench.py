@@ -77,7 +77,9 @@ def bench(
     ] = None,
     viewers: Annotated[
         int | None,
-        typer.Option("--viewers", metavar="N", help="api: people with the overview open (none).", show_default=False),
+        typer.Option(
+            "--viewers", metavar="N", help="cameras, api: people with the overview open (none).", show_default=False
+        ),
     ] = None,
     sqlite: Annotated[bool, typer.Option("--sqlite", help="api: SQLite instead of PostgreSQL.")] = False,
     json: Json = False,
@@ -129,14 +131,20 @@ class _Asked:
             raise UsageError("bench cameras makes its own footage: leave --footage out")
         if name != "cameras" and (self.cameras, self.activity, self.plot) != (None, None, None):
             raise UsageError(f"--cameras, --activity and --plot are for `bench cameras`, not for {name}")
-        if name != "api" and ((self.tracks, self.events, self.viewers) != (None, None, None) or self.sqlite):
-            raise UsageError(f"--tracks, --events, --viewers and --sqlite are for `bench api`, not for {name}")
-        if name == "api" and self.footage is not None:
-            raise UsageError("bench api measures no footage: leave --footage out")
+        self._check_api()
         if self.seconds is not None and self.footage is not None:
             raise UsageError(
                 "--seconds is for footage that is made; --footage FILE has its own length: give one of them"
             )
+
+    def _check_api(self) -> None:
+        name = self.name
+        if name != "api" and ((self.tracks, self.events) != (None, None) or self.sqlite):
+            raise UsageError(f"--tracks, --events and --sqlite are for `bench api`, not for {name}")
+        if name not in {"api", "cameras"} and self.viewers is not None:
+            raise UsageError(f"--viewers is for `bench api` and `bench cameras`, not for {name}")
+        if name == "api" and self.footage is not None:
+            raise UsageError("bench api measures no footage: leave --footage out")
 
     def api_plan(self) -> ApiPlan:
         """Of passages in the database."""
@@ -157,6 +165,7 @@ class _Asked:
             usual.seconds if self.seconds is None else self.seconds,
             usual.activity if self.activity is None else self.activity,
             self.plot,
+            self.viewers or 0,
         )
 
 
