@@ -294,7 +294,7 @@ def second(table: Table) -> dict[str, Any]:
     said = {
         "id": f"{table.name} 1", "building_id": "building 1", "zone_id": "zone 1", "camera_id": "camera 1",
         "track_id": "track 1",
-        "label": "unknown", "unknown_reason": "blurred", "outside_hours": False, "credential": None,
+        "label": "unknown", "unknown_reason": "blurred", "outside_hours": False, "credential": None, "job_id": None,
         "policy": {}, "regions": [], "thresholds": {},
     }  # fmt: skip
     known = {column.name for column in table.columns if not (column.name == "outside_hours" and table.name != "track")}

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from storage.database.failures import BUSY_S, shown_database, shown_url, translate
 from storage.errors import SetupError, StorageError, UsageError
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """All under `migrations`, oldest first."""
 
 HEAD: Final = REVISIONS[-1]

@@ -149,7 +149,7 @@ class CameraRow(Base):
 
 
 class TrackRow(Base):
-    """A passage; `id` is `<camera>-t<number>`.
+    """A passage; `id` is `<camera>-t<number>`, of one in recorded footage `<job>-t<number>`.
 
     `label` and `unknown_reason` are what counts. Once people have corrected it, `machine_label` and `machine_reason` are
     what the system says, else NULL. `ruling` is `exempt` (counted as exempt) or `excluded` (counted nowhere) by review.
@@ -159,7 +159,23 @@ class TrackRow(Base):
 
     __tablename__ = "track"
     __table_args__ = (
-        UniqueConstraint("camera_id", "number"),
+        # Passages in recorded footage are numbered by job.
+        Index(
+            "ix_track_camera_id_number",
+            "camera_id",
+            "number",
+            unique=True,
+            sqlite_where=text("job_id IS NULL"),
+            postgresql_where=text("job_id IS NULL"),
+        ),
+        Index(
+            "ix_track_job_id_number",
+            "job_id",
+            "number",
+            unique=True,
+            sqlite_where=text("job_id IS NOT NULL"),
+            postgresql_where=text("job_id IS NOT NULL"),
+        ),
         Index(None, "started_ns", "id"),
         Index(None, "building_id", "started_ns", "id"),
         Index(None, "camera_id", "started_ns", "id"),
@@ -197,7 +213,7 @@ class TrackPathRow(Base):
 
 
 class EventRow(Base):
-    """A track that broke the rule; `id` is `<camera>-e<track number>`. Building, zone and `counts` are its track's.
+    """A track that broke the rule; `id` is its track's, with `e` for `t`. Building, zone and `counts` are its track's.
 
     `type` is what counts; once people have said what it is, `machine_type` is what the system says, else NULL.
     `label` is always that of its track, so that events are found by it without looking at tracks; NULL while the track
@@ -220,6 +236,12 @@ class EventRow(Base):
             "building_id",
             sqlite_where=text("verdict = 'pending'"),
             postgresql_where=text("verdict = 'pending'"),
+        ),
+        Index(
+            "ix_event_job_id",
+            "job_id",
+            sqlite_where=text("job_id IS NOT NULL"),
+            postgresql_where=text("job_id IS NOT NULL"),
         ),
     )
 
@@ -551,3 +573,125 @@ class IdempotencyRow(Base):
     headers: Mapped[Any]
     body: Mapped[bytes | None]
     created_at_ns: Mapped[int]
+
+
+class JobRow(Base):
+    """Recorded footage being processed; see `storage.jobs`.
+
+    Whoever plans or finishes it holds it by lease, as chunks are held. `digest` tells footage of a camera from other
+    footage, once it is read: files and when they began. `replaced_by` is the job whose facts took the place of this one's.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index(None, "state"),
+        Index(None, "digest"),
+        Index(None, "created_at_ns", "id"),
+        Index(None, "building_id", "created_at_ns", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    state: Mapped[str] = mapped_column(WORD)
+    camera_id: Mapped[str] = mapped_column(ID)
+    building_id: Mapped[str] = mapped_column(ID)
+    zone_id: Mapped[str | None] = mapped_column(ID)
+    counts: Mapped[bool]
+    options: Mapped[Any]
+    model: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    created_by_id: Mapped[str] = mapped_column(ID)
+    created_by: Mapped[str] = mapped_column(NAME)
+    created_at_ns: Mapped[int]
+    started_at_ns: Mapped[int | None]
+    ended_at_ns: Mapped[int | None]
+    planned: Mapped[bool] = mapped_column(server_default=false())
+    digest: Mapped[str | None] = mapped_column(String(64))
+    replaced_by: Mapped[str | None] = mapped_column(ID)
+    error: Mapped[str | None] = mapped_column(Text())
+    token: Mapped[int] = mapped_column(server_default=text("0"))
+    owner: Mapped[str | None] = mapped_column(NAME)
+    lease_until_ns: Mapped[int] = mapped_column(server_default=text("0"))
+    sent_at_ns: Mapped[int] = mapped_column(server_default=text("0"))
+    not_before_ns: Mapped[int] = mapped_column(server_default=text("0"))
+    tries: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+
+
+class JobFileRow(Base):
+    """A file of a job. `path` is where it is read; `plan`, MessagePack, how it is cut up, once that is known.
+
+    `analysis` tells what is looked at, and how, from anything else: files with the same one give the same results.
+    `whole` says why it can only be read in one piece. `report` is compressed.
+    """
+
+    __tablename__ = "job_file"
+    __table_args__ = (Index(None, "analysis"),)
+
+    job_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(Text())
+    path: Mapped[str] = mapped_column(Text())
+    upload_id: Mapped[str | None] = mapped_column(ID)
+    size: Mapped[int | None]
+    modified_ns: Mapped[int | None]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    start_ns: Mapped[int | None]
+    analysis: Mapped[str | None] = mapped_column(String(64))
+    duration_ns: Mapped[int | None]
+    plan: Mapped[bytes | None]
+    whole: Mapped[str | None] = mapped_column(Text())
+    report: Mapped[bytes | None]
+    annotated: Mapped[str | None] = mapped_column(FILE)
+
+
+class JobChunkRow(Base):
+    """A stretch of a file, analysed at once; `results` is what was seen in it, compressed.
+
+    Whoever works on it holds it until `lease_until_ns`; `token` is the fencing token, which grows each time that it is
+    taken. `at_ns` is how far the footage is done, `not_before_ns` when it may be tried again after a failure.
+    """
+
+    __tablename__ = "job_chunk"
+    __table_args__ = (Index(None, "state", "lease_until_ns"),)
+
+    job_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    file: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(WORD)
+    start_ns: Mapped[int]
+    end_ns: Mapped[int]
+    at_ns: Mapped[int]
+    samples: Mapped[int] = mapped_column(server_default=text("0"))
+    faces: Mapped[int] = mapped_column(server_default=text("0"))
+    token: Mapped[int] = mapped_column(server_default=text("0"))
+    owner: Mapped[str | None] = mapped_column(NAME)
+    lease_until_ns: Mapped[int] = mapped_column(server_default=text("0"))
+    sent_at_ns: Mapped[int] = mapped_column(server_default=text("0"))
+    not_before_ns: Mapped[int] = mapped_column(server_default=text("0"))
+    tries: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    results: Mapped[bytes | None]
+
+
+class UploadRow(Base):
+    """Footage that was sent to us, in the upload folder under its identifier; it goes when its job ends."""
+
+    __tablename__ = "upload"
+    __table_args__ = (Index(None, "created_at_ns"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(Text())
+    bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_by_id: Mapped[str] = mapped_column(ID)
+    created_at_ns: Mapped[int]
+    job_id: Mapped[str | None] = mapped_column(ID)
+
+
+class UpkeepRow(Base):
+    """When a piece of periodic work was last done, and what came of it."""
+
+    __tablename__ = "upkeep"
+
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    done_at_ns: Mapped[int]
+    took_s: Mapped[float]
+    outcome: Mapped[Any]
+    error: Mapped[str | None] = mapped_column(Text())

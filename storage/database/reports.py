@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, String, cast, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, String, cast, func, literal, select, tuple_
 
 from storage.database.buckets import Bucket, Span, day_of, edges, time_zone
 from storage.database.corrections import Correction, corrected_each
@@ -292,4 +292,4 @@ def _judged(query: Select[Any], wanted: Wanted) -> Select[Any]:
 
 def _event_id() -> ColumnElement[str]:
     # By the primary key: no index leads from a track to its event.
-    return TrackRow.camera_id + "-e" + cast(TrackRow.number, String)
+    return func.coalesce(TrackRow.job_id, TrackRow.camera_id) + "-e" + cast(TrackRow.number, String)
