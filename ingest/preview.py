@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.preview_people import Rect, Shown
+from storage.snapshots import encode_jpeg, in_blocks
 from storage.words import Label
 
 Picture = NDArray[np.uint8]
@@ -60,14 +61,13 @@ def composed(rgb: Picture, cells: NDArray[np.uint8], people: Sequence[Shown]) ->
     for level in range(1, LEVELS + 1):
         mask = cv2.inRange(where, level, level)
         if cv2.countNonZero(mask):
-            cv2.copyTo(_pixelated(rgb, block * 2 ** (level - 1)), mask, covered)
+            cv2.copyTo(in_blocks(rgb, block * 2 ** (level - 1)), mask, covered)
     return _drawn(covered, people)
 
 
 def jpeg(rgb: Picture) -> bytes:
     """A picture as JPEG."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return data.tobytes() if done else b""
+    return encode_jpeg(rgb, QUALITY)
 
 
 def _levels(rgb: Picture, cells: NDArray[np.uint8], people: Sequence[Shown]) -> NDArray[np.uint8]:
@@ -85,13 +85,6 @@ def _levels(rgb: Picture, cells: NDArray[np.uint8], people: Sequence[Shown]) -> 
             place = _slices(head, OTHERS, width, height)
             where[place] = np.maximum(where[place], level)
     return where
-
-
-def _pixelated(rgb: Picture, block: int) -> Picture:
-    height, width = rgb.shape[:2]
-    size = (max(1, width // block), max(1, height // block))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
 
 
 def _slices(rect: Rect, margin: float, width: int, height: int) -> Slices:

@@ -64,15 +64,20 @@ def block_side(height: int, width: int) -> int:
 
 def covered_but_for(rgb: NDArray[np.uint8], box: Box, block: int) -> NDArray[np.uint8]:
     """A copy of a picture, or of a part of one, in blocks of this side but for a face box plus `PERSON_MARGIN`."""
-    height, width = rgb.shape[:2]
-    small = cv2.resize(rgb, (max(1, width // block), max(1, height // block)), interpolation=cv2.INTER_AREA)
-    covered = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    covered = in_blocks(rgb, block)
     x, y, box_width, box_height = box
     left, right = round(x - PERSON_MARGIN * box_width), round(x + (1 + PERSON_MARGIN) * box_width)
     top, bottom = round(y - PERSON_MARGIN * box_height), round(y + (1 + PERSON_MARGIN) * box_height)
     person = np.s_[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
     covered[person] = rgb[person]
     return covered
+
+
+def in_blocks(rgb: NDArray[np.uint8], block: int) -> NDArray[np.uint8]:
+    """A copy of a (height, width, 3) picture in blocks of about this side, in pixels."""
+    height, width = rgb.shape[:2]
+    small = cv2.resize(rgb, (max(1, width // block), max(1, height // block)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
 
 
 def encode_snapshot(rgb: NDArray[np.uint8], box: Box) -> bytes:

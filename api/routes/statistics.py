@@ -14,6 +14,7 @@ from api.asking import TotalsQuery
 from api.context import Context
 from api.shapes import facts as shapes
 from api.times import Time, iso
+from storage.camera_cells import harmless
 from storage.database.buckets import Bucket
 from storage.database.groups import GroupBy
 from storage.database.reports import Question
@@ -40,8 +41,6 @@ COLUMNS: Final = (
     "corrected_note",
     "checks",
 )
-
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ComplianceQuery(TotalsQuery):
@@ -101,13 +100,8 @@ def as_csv(rows: Iterable[shapes.Row]) -> str:
         corrected_low, corrected_high = row.corrected_interval or (None, None)
         checks = row.verified_by and row.verified_by.checks
         corrected = [row.corrected_rate, corrected_low, corrected_high, row.corrected_note, checks]
-        writer.writerow([*map(_harmless, group), row.from_, row.to, *figures, *corrected])
+        writer.writerow([*(harmless(cell) if cell else cell for cell in group), row.from_, row.to, *figures, *corrected])
     return text.getvalue()
-
-
-def _harmless(cell: str | None) -> str | None:
-    # A spreadsheet would compute it, and could be made to send what else is in the sheet somewhere.
-    return f"'{cell}" if cell and cell.lstrip(" ").startswith(FORMULA) else cell
 
 
 def _wants_csv(accept: str) -> bool:
