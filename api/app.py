@@ -26,6 +26,7 @@ from api.routes import (
     credentials,
     facts,
     health,
+    jobs,
     metrics,
     overview,
     pictures,
@@ -38,6 +39,7 @@ from api.routes import (
     stream,
     suitability,
     training,
+    uploads,
     users,
 )
 
@@ -83,6 +85,8 @@ def create_app(context: ApiContext) -> FastAPI:
         reviews,
         spot_checks,
         stream,
+        uploads,
+        jobs,
         training,
         statistics,
         overview,

@@ -142,6 +142,7 @@ class FactQuery(Page):
     camera: Named | None = None
     building: Named | None = Field(None, description="That the camera belonged to then.")
     zone: Named | None = Field(None, description="Likewise.")
+    job: Named | None = Field(None, description="That they were seen in, in recorded footage.")
     type: Breach | None = Field(None, description="Of the event.")
     label: Label | None = Field(None, description="Of the track.")
     verdict: Verdict | None = Field(None, description="Of the event's review.")
@@ -154,6 +155,7 @@ class FactQuery(Page):
             camera=self.camera,
             building=self.building,
             zone=self.zone,
+            job=self.job,
             label=self.label,
             type=self.type,
             verdict=self.verdict,

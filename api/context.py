@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine
@@ -11,14 +11,37 @@ from api.access import Calling
 from api.login_setup import LoginSetup
 from storage.asking import Asking
 from storage.bus import Bus
+from storage.database.job_exports import JobExports
+from storage.database.jobs import Jobs
 from storage.database.judged_pictures import JudgedPictures
 from storage.database.reports import Reports
 from storage.database.reviews import Reviews
 from storage.database.sites import Sites
 from storage.database.spot_checks import SpotChecks
 from storage.database.suitability import FaceTallies, Views
+from storage.database.uploads import Uploads
 from storage.identity import SYSTEM, Caller
 from storage.telling import Telling
+
+UPLOAD_BYTES: Final = 20 * 1024**3
+"""Most of one upload, unless set."""
+
+
+@dataclass(frozen=True, slots=True)
+class FootagePlaces:
+    """Where recorded footage is, and what is made of it; jobs find it there under the same paths.
+
+    Attributes:
+        uploads: folder of what was sent.
+        annotated: folder of the videos with boxes and labels.
+        media: folder that footage may be named in; None: nowhere.
+        upload_bytes: most of one upload.
+    """
+
+    uploads: Path
+    annotated: Path
+    media: Path | None
+    upload_bytes: int = UPLOAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +54,7 @@ class ApiContext:
         reports: tracks, events and totals.
         bus: camera states and heartbeats.
         snapshots: folder of the pictures.
+        footage: folders of recorded footage.
         workers: names of the workers without which the system is not ready.
         login: how people log in.
         caller: for whom it is: the repositories show what is theirs.
@@ -41,6 +65,7 @@ class ApiContext:
     reports: Reports
     bus: Bus
     snapshots: Path
+    footage: FootagePlaces
     workers: tuple[str, ...] = ()
     login: LoginSetup = field(default_factory=LoginSetup)
     caller: Caller = SYSTEM
@@ -69,6 +94,21 @@ class ApiContext:
     def judged(self) -> JudgedPictures:
         """The caller's pictures that people have judged, for training."""
         return JudgedPictures(self.engine, self.caller)
+
+    @property
+    def jobs(self) -> Jobs:
+        """Recorded footage of the caller's buildings."""
+        return Jobs(self.engine, self.caller)
+
+    @property
+    def job_exports(self) -> JobExports:
+        """The same, to be taken along."""
+        return JobExports(self.engine, self.caller)
+
+    @property
+    def uploads(self) -> Uploads:
+        """Footage that the caller has sent."""
+        return Uploads(self.engine, self.caller)
 
     @property
     def telling(self) -> Telling:

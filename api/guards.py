@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.cookies import pending
 from api.headers import ALWAYS, NO_DEVICES, NOT_KEPT, is_loopback, named_host, own_address_of, peer_of
 from api.problems import ProblemError, met, problem
-from api.request_body import read_body
+from api.request_body import read_body, streams
 
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Content security policy: nothing that the API says is ever run or shown as a page."""
@@ -79,6 +79,9 @@ class Guards:
         if self._under_way > MOST_AT_ONCE:
             raise ProblemError(503, "busy", "too many requests are under way: try again in a moment")
         _check_origin(scope, self._public)
+        if streams(scope):
+            await self._app(scope, receive, send)
+            return
         body = await read_body(scope, receive)
         if scope["method"] == "HEAD":
             # The server leaves the body of its answer away.

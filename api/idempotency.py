@@ -23,6 +23,9 @@ from storage.identity import Caller
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 SHOWS_ONCE: Final = "x-shows-secret"
+STREAMS: Final = "x-streams"
+"""For `openapi_extra` of a POST whose body may be longer than memory: it can't have a key."""
+
 SHOWS_SECRET: Final[dict[str, Any]] = {SHOWS_ONCE: True}
 """For `openapi_extra` of a POST whose answer shows a secret: it is never kept, and not given a second time."""
 
@@ -73,6 +76,11 @@ async def once(request: Request) -> None:
     caller: Caller | None = getattr(request.state, "caller", None)
     if not given or request.method != "POST" or caller is None:
         return
+    if (request.scope["route"].openapi_extra or {}).get(STREAMS):
+        # Telling it from others would take its body.
+        raise ProblemError(
+            422, "invalid-request", f"header.idempotency-key: what is sent here takes none: leave {HEADER} away"
+        )
     if len(given) > 1 or not _KEY.fullmatch(given[0]):
         raise ProblemError(
             422, "invalid-request", "header.idempotency-key: give one of 1 to 255 visible ASCII characters"
@@ -167,8 +175,8 @@ def attach(app: FastAPI) -> None:
 
 
 def describe(document: dict[str, Any]) -> None:
-    """Say in the OpenAPI document which requests may have a key: every POST of somebody who is known."""
+    """Say in the OpenAPI document which requests may have a key: every POST of somebody who is known, but uploads."""
     for operations in document["paths"].values():
         operation = operations.get("post")
-        if operation is not None and operation.get(ACCESS) != PUBLIC:
+        if operation is not None and operation.get(ACCESS) != PUBLIC and not operation.get(STREAMS):
             operation["parameters"] = [*operation.get("parameters", ()), PARAMETER]

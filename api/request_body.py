@@ -1,4 +1,4 @@
-"""Reading the body of a request whole, within the limits of what it is sent to."""
+"""Reading the body of a request whole, within the limits of what it is sent to; footage alone is not read here."""
 
 import asyncio
 from collections import Counter
@@ -21,8 +21,11 @@ DRAINED_BYTES: Final = 8 * MOST_BODY_BYTES
 BODY_LIMIT_S: Final = 10.0
 """Of which nothing comes for so long does not come any more."""
 
+FOOTAGE_TYPES: Final = ("application/octet-stream", "video/*")
 PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "image/tiff")
 MOST_PICTURE_BYTES: Final = 20 * 1000 * 1000
+
+UPLOADS: Final = "/api/v1/uploads"
 
 MOST_LARGE: Final = 4
 """Bodies that may be large, in memory at a time; others are told to come again."""
@@ -39,16 +42,20 @@ class Taken(NamedTuple):
             without being asked.
         most_bytes: of a body.
         patience: it has to be there within so many times `BODY_LIMIT_S`.
+        whole: whether it is read into memory before anything else; if not, the route reads it piece by piece, with a
+            limit of its own.
     """
 
     types: tuple[str, ...] = ("application/json",)
     most_bytes: int = MOST_BODY_BYTES
     patience: int = 1
+    whole: bool = True
 
 
 _TAKEN: Final[Mapping[str, Taken]] = {
     "/api/v1/cameras/import": Taken(("application/json", "text/csv")),
     "/api/v1/analyze": Taken(PICTURE_TYPES, MOST_PICTURE_BYTES, patience=3),
+    UPLOADS: Taken(FOOTAGE_TYPES, whole=False),
 }
 _ORDINARY: Final = Taken()
 
@@ -56,8 +63,22 @@ _large: Counter[str] = Counter()
 """Who sends them, how many each; for one event loop."""
 
 
+def streams(scope: Scope) -> bool:
+    """Whether the route itself reads the body, piece by piece, once it is known who calls; it asks `check_type`, too."""
+    return scope["method"] == "POST" and not _TAKEN.get(scope["path"], _ORDINARY).whole
+
+
+def check_type(scope: Scope) -> None:
+    """See that a body is of a type that is taken where it is sent to.
+
+    Raises:
+        ProblemError: it is not.
+    """
+    _check_type(Headers(scope=scope), _TAKEN.get(scope["path"], _ORDINARY))
+
+
 async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body: none is so large that it has to be read piece by piece.
+    """The whole body.
 
     One that may be large is read of those alone who may send it.
 
@@ -83,13 +104,17 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
             body, size = await _received(receive, taken)
     if size > taken.most_bytes:
         raise ProblemError(413, "body-too-large", f"a request may have {taken.most_bytes} bytes here")
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if size and kind not in taken.types:
-        what = "a picture" if taken.types is PICTURE_TYPES else "JSON"
-        raise ProblemError(
-            415, "unsupported-media-type", f"send {what}, with `Content-Type: {'` or `'.join(taken.types)}`"
-        )
+    if size:
+        _check_type(headers, taken)
     return body
+
+
+def _check_type(headers: Headers, taken: Taken) -> None:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in taken.types or f"{kind.partition('/')[0]}/*" in taken.types:
+        return
+    what = {PICTURE_TYPES: "a picture", FOOTAGE_TYPES: "the footage itself"}.get(taken.types, "JSON")
+    raise ProblemError(415, "unsupported-media-type", f"send {what}, with `Content-Type: {'` or `'.join(taken.types)}`")
 
 
 async def _drain(receive: Receive, most_bytes: int) -> None:

@@ -1,8 +1,9 @@
 """Gathers what the messages of all cameras of a partition came to, until it is written down in one transaction."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -10,13 +11,14 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from classify.developing import Pixels, develop
 from classify.memory import SPARE_NUMBERS, Memory, Path, read_memory
 from classify.ordering import Step, Taken
 from classify.portraits import Portraits
 from classify.showing import moment_of
 from classify.spotting import Spotting
 from classify.suitability import see
-from storage.database.batch import Batch
+from storage.database.batch import Batch, Key
 from storage.database.left_open import LeftOpen
 from storage.face_tally import Tally
 from storage.messages import Box, Changes, FrameRef, Look, Result
@@ -31,9 +33,6 @@ PATH_PART: Final = 64
 MOST_SET_ASIDE: Final = 20
 
 log = structlog.get_logger(__name__)
-
-Pixels = Callable[[FrameRef], NDArray[np.uint8] | None]
-"""The picture held under a reference, or None where it is gone."""
 
 
 @dataclass(slots=True)
@@ -148,17 +147,12 @@ class Desk:
 
         Args:
             position: in the results stream, up to which all is in it.
-            pixels: gives the pictures; every one that is asked for is still held.
+            pixels: gives the pictures, each at most once and in the order of their tokens; every one that is asked for
+                is still held.
         """
         batch = self.batch
         batch.position = position
-        for key, (frame, box, at_ns) in self._pictures.items():
-            rgb = pixels(frame)
-            if rgb is not None:
-                self.candidates[key] = batch.candidates[key] = take_picture(rgb, box, at_ns)
-        self._pictures = {}
-        self._portraits.develop(batch, pixels)
-        self._spotting.develop(self.memories, batch, pixels)
+        self._develop(pixels)
         for key in [key for key in batch.events if key in self.candidates]:
             self._kept[key] = self.candidates.pop(key)
             batch.candidates[key] = None
@@ -186,6 +180,21 @@ class Desk:
         frames = [frame for each in self._frames.values() for frame in each]
         self._frames = {}
         return frames
+
+    def _develop(self, pixels: Pixels) -> None:
+        own = (
+            (frame, partial(self._picture, key, box, at_ns))
+            for key, (frame, box, at_ns) in self._pictures.items()
+            # Of a breach that came to nothing none is needed any more.
+            if key not in self._gone or key in self.batch.events
+        )
+        develop(chain(own, self._portraits.wanted(self.batch), self._spotting.wanted(self.memories)), pixels)
+        self._pictures = {}
+        self._portraits.developed()
+        self._spotting.developed(self.batch)
+
+    def _picture(self, key: Key, box: Box, at_ns: int, rgb: NDArray[np.uint8]) -> None:
+        self.candidates[key] = self.batch.candidates[key] = take_picture(rgb, box, at_ns)
 
     def _note(self, camera: str, step: Step) -> None:
         result, changes = step.result, step.changes

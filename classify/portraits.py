@@ -5,8 +5,9 @@ that whoever begins again at the last transaction chooses the same.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify import quality
+from classify.developing import Develop
 from classify.ordering import Step
 from storage.close_ups import face_jpeg
 from storage.database.batch import Batch, FaceShot, Key
@@ -30,8 +32,6 @@ LEAST_GAP_NS: Final = 7 * NS_PER_S // 10
 
 CLEARER: Final = 1.33
 """One gives way to one that follows within the gap and is clearer by this factor: each costs an encoding."""
-
-Pixels = Callable[[FrameRef], NDArray[np.uint8] | None]
 
 
 class Portrait(msgspec.Struct, array_like=True):
@@ -104,20 +104,14 @@ class Portraits:
             else:
                 self._forget(camera, number, memory, batch)
 
-    def develop(self, batch: Batch, pixels: Pixels) -> None:
-        """Make the pictures, while their pixels are held."""
-        by_frame: dict[FrameRef, list[tuple[Key, int, Box, Label]]] = {}
+    def wanted(self, batch: Batch) -> Iterator[tuple[FrameRef, Develop]]:
+        """The frames that pictures are to be made of for a batch, while their pixels are held."""
         for key, due in self._due.items():
             for at_ns, (frame, box, label) in due.items():
-                by_frame.setdefault(frame, []).append((key, at_ns, box, label))
-        # One after the other: a picture may come from another host, and is large.
-        for frame, wanted in by_frame.items():
-            rgb = pixels(frame)
-            if rgb is None:
-                continue
-            for key, at_ns, box, label in wanted:
-                if (jpeg := face_jpeg(rgb, box)) is not None:
-                    batch.faces.setdefault(key, {})[at_ns] = FaceShot(label, jpeg)
+                yield frame, partial(_develop, batch.faces, (key, at_ns), box, label)
+
+    def developed(self) -> None:
+        """All that was wanted is made."""
         self._due = {}
 
     def begin_anew(self, camera: str, memory: "Memory", with_event: Collection[int], batch: Batch) -> None:
@@ -151,3 +145,15 @@ class Portraits:
         for facts in (self._due, batch.faces):
             for key in [key for key in facts if key[0] == camera and key[1] not in but]:
                 facts.pop(key)
+
+
+def _develop(
+    faces: dict[Key, dict[int, FaceShot | None]],
+    moment: tuple[Key, int],
+    box: Box,
+    label: Label,
+    rgb: NDArray[np.uint8],
+) -> None:
+    key, at_ns = moment
+    if (jpeg := face_jpeg(rgb, box)) is not None:
+        faces.setdefault(key, {})[at_ns] = FaceShot(label, jpeg)

@@ -5,8 +5,9 @@ out about passages does not depend on any of this.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify import quality
+from classify.developing import Develop
 from classify.ordering import Step
 from storage.close_ups import face_jpeg
 from storage.database.batch import Batch, Drawn, Key, track_id
@@ -28,8 +30,6 @@ CLEARER: Final = 1.15
 
 SIDES: Final = (160, 224)
 """Least and largest longer side of the picture."""
-
-Pixels = Callable[[FrameRef], NDArray[np.uint8] | None]
 
 
 class Spot(msgspec.Struct, array_like=True):
@@ -90,21 +90,16 @@ class Spotting:
         for number in changes.closed:
             self._end(camera, number, memory, tracks.get(number))
 
-    def develop(self, memories: "dict[str, Memory]", batch: Batch, pixels: Pixels) -> None:
-        """Make the pictures, while their pixels are held."""
-        by_frame: dict[FrameRef, list[tuple[Key, Box]]] = {}
+    def wanted(self, memories: "dict[str, Memory]") -> Iterator[tuple[FrameRef, Develop]]:
+        """The frames that pictures are to be made of, while their pixels are held."""
         for key, (frame, box) in self._due.items():
-            by_frame.setdefault(frame, []).append((key, box))
-        for frame, wanted in by_frame.items():
-            rgb = pixels(frame)
-            if rgb is None:
-                continue
-            for key, box in wanted:
-                over = self._over.get(key)
-                spot = over[0] if over else memories[key[0]].spots.get(key[1])
-                jpeg = face_jpeg(rgb, box, SIDES)
-                if spot is not None and jpeg is not None:
-                    spot.jpeg = jpeg
+            over = self._over.get(key)
+            spot = over[0] if over else memories[key[0]].spots.get(key[1])
+            if spot is not None:
+                yield frame, partial(_develop, spot, box)
+
+    def developed(self, batch: Batch) -> None:
+        """All that was wanted is made: passages that are drawn go into the batch with it."""
         self._due = {}
         for key, (spot, probability) in self._over.items():
             # Without a picture there is nothing to check.
@@ -149,3 +144,8 @@ class Spotting:
         for facts in (self._due, self._over):
             for key in [key for key in facts if key[0] == camera]:
                 facts.pop(key)
+
+
+def _develop(spot: Spot, box: Box, rgb: NDArray[np.uint8]) -> None:
+    if (jpeg := face_jpeg(rgb, box, SIDES)) is not None:
+        spot.jpeg = jpeg

@@ -7,7 +7,8 @@ from classify.faces import Finds, classify_faces
 from classify.fair import FairPlan
 from storage.bench import Bench, Outcome
 from storage.frame_access import Frames
-from storage.messages import Face, Found, Result
+from storage.jobs import FOOTAGE
+from storage.messages import Face, Found, Result, classified_by
 from storage.pulse import Pulse
 from storage.shift import work_through
 from storage.work import WorkQueue
@@ -58,7 +59,8 @@ def classified(batch: Sequence[Found], frames: Frames, classifier: FaceClassifie
     """
     pictures = [Finds(frames.view(found.sample.frame), *found.arrays(), found.sample.min_face_px) for found in batch]
     faces = classify_faces(classifier, pictures)
-    return Outcome(messages=tuple(_result(found, each) for found, each in zip(batch, faces, strict=True)))
+    by = classified_by(classifier.sha256, classifier.backend)
+    return Outcome(messages=tuple(_result(found, each, by=by) for found, each in zip(batch, faces, strict=True)))
 
 
 def set_aside(found: Found, reason: str) -> Outcome:
@@ -66,7 +68,7 @@ def set_aside(found: Found, reason: str) -> Outcome:
     return Outcome(messages=(_result(found, (), f"classify: {reason}"),))
 
 
-def _result(found: Found, faces: tuple[Face, ...], failed: str | None = None) -> Result:
+def _result(found: Found, faces: tuple[Face, ...], failed: str | None = None, by: str = "") -> Result:
     sample = found.sample
     return Result(
         camera=sample.camera,
@@ -79,4 +81,6 @@ def _result(found: Found, faces: tuple[Face, ...], failed: str | None = None) ->
         faces=faces,
         failed=failed,
         frame=sample.frame,
+        # Whoever asked for a certain one looks; of live cameras nobody does.
+        by=by if sample.camera.startswith(FOOTAGE) else "",
     )

@@ -39,5 +39,10 @@ def check_place(role: Role, name: str, bus: Bus, pulse: Pulse) -> None:
 
 def own_name(role: Role, number: int) -> str:
     """A name that no other process has, on any host: what a worker takes in hand is kept under it."""
+    return f"{own_prefix(role)}{os.getpid()}-{secrets.token_hex(2)}-{number}"
+
+
+def own_prefix(role: Role) -> str:
+    """What the names of all workers of a role on this host begin with, where they were not named otherwise."""
     host = re.sub(r"[^A-Za-z0-9_]+", "_", socket.gethostname())[:24] or "host"
-    return f"{role}-{host}-{os.getpid()}-{secrets.token_hex(2)}-{number}"
+    return f"{role}-{host}-"

@@ -60,6 +60,21 @@ class Places:
         return self.data / "snapshots"
 
     @property
+    def uploads(self) -> Path:
+        """Folder of the footage that was uploaded, until its job has ended."""
+        return self.data / "uploads"
+
+    @property
+    def annotated(self) -> Path:
+        """Folder of the videos that jobs made, with boxes and labels."""
+        return self.data / "annotated"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the reports that are made by themselves."""
+        return self.data / "reports"
+
+    @property
     def lock(self) -> Path:
         """Locked while a system runs on this data folder; it holds that system's process id."""
         return self.data / "lock"

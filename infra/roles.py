@@ -180,9 +180,25 @@ def _api(post: Post) -> None:
 
     if post.listening is None:
         raise UsageError("the API needs a socket to listen on: start it by `maskwatch serve api`")
-    expected = tuple(name for name, role in worker_names(post.settings) if role is not Role.API)
+    workers = worker_names(post.settings)
+    # One that works on jobs is enough, wherever it is.
+    expected = tuple(
+        name for name, role in workers if role is not Role.API and (role is not Role.JOBS or name == "jobs-0")
+    )
     with post.database() as engine:
         serve_api(api_context(engine, post.bus, post.places, expected), post.listening, post.pulse)
+
+
+def _jobs(post: Post) -> None:
+    from infra.jobs.roles import run_jobs
+
+    run_jobs(post)
+
+
+def _beat(post: Post) -> None:
+    from infra.jobs.roles import run_beat
+
+    run_beat(post)
 
 
 _WORK: Final[Mapping[Role, Callable[[Post], None]]] = {
@@ -190,6 +206,8 @@ _WORK: Final[Mapping[Role, Callable[[Post], None]]] = {
     Role.DETECT: _detect,
     Role.CLASSIFY: _classify,
     Role.AGGREGATE: _aggregate,
+    Role.JOBS: _jobs,
+    Role.BEAT: _beat,
     Role.API: _api,
 }
 

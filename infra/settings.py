@@ -125,6 +125,20 @@ class Settings(BaseSettings):
         AfterValidator(_networks),
     ] = "private"
     ingests: Annotated[int, Field(ge=1, le=64, description="Ingest processes; each camera belongs to one of them.")] = 1
+    jobs_workers: Annotated[
+        int, Field(ge=0, le=64, description="Processes that work on recorded footage; 0: none on this machine.")
+    ] = 2
+    job_lease_s: Annotated[
+        float,
+        Field(
+            ge=2,
+            le=60,
+            description="Seconds after which the work of a process that shows no life is given to another.",
+        ),
+    ] = 10.0
+    upload_mib: Annotated[
+        int, Field(ge=1, le=1_048_576, description="Largest recorded footage that may be uploaded, in MiB.")
+    ] = 16_384
     frame_store: Annotated[
         Literal["auto", "shared", "redis"],
         Field(

@@ -37,7 +37,7 @@ LOGS_S: Final = 5.0
 SUPERVISOR: Final = "supervisor"
 """Name of its own log."""
 
-NEED_DATABASE: Final = frozenset({Role.INGEST, Role.AGGREGATE, Role.API})
+NEED_DATABASE: Final = frozenset({Role.INGEST, Role.AGGREGATE, Role.API, Role.JOBS})
 
 
 class System:

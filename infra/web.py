@@ -11,6 +11,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from api.app import ApiContext, close_streams, create_app
+from api.context import FootagePlaces
 from api.login_setup import LoginSetup
 from infra.places import Places
 from infra.settings import Settings, load_settings
@@ -47,6 +48,7 @@ def api_context(
         reports=Reports(engine),
         bus=bus,
         snapshots=places.snapshots,
+        footage=FootagePlaces(places.uploads, places.annotated, places.media, settings.upload_mib * 1024**2),
         workers=expected,
         login=LoginSetup(settings.login, settings.public_url),
     )

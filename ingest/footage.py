@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 
 from ingest.containers import RECORDED, allowing
 from ingest.frame import Frame, pts_ns, video_stream
+from ingest.packets import decoding_of
 from ingest.sampling import FrameClock, SampleGrid
 from storage.errors import InputError
 from storage.messages import NS_PER_S
@@ -61,19 +62,13 @@ class Footage:
         """
         self.path = path
         self._threads = threads
-        self._container = _opened(path)
+        self._container = opened(path)
         try:
             self._stream = video_stream(self._container, str(path), threads)
         except BaseException:
             self._container.close()
             raise
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        duration = None
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            duration = float(self._stream.duration * self._stream.time_base)
-        elif self._container.duration is not None:
-            duration = self._container.duration / av.time_base
-        self.summary = FootageSummary(fps=float(rate) if rate else 0.0, stated_duration_s=duration)
+        self.summary = stated(self._container, self._stream)
 
     @property
     def codec(self) -> str:
@@ -96,10 +91,10 @@ class Footage:
         summary = self.summary
         origin_ns = self._entered(start_ns) if start_ns > 0 else None
         clock, grid = FrameClock(summary.fps, origin_ns=origin_ns), SampleGrid(fps)
-        frame_ns = round(NS_PER_S / summary.fps) if summary.fps > 0 else NS_PER_S // 25
+        lasts_ns = frame_ns(summary.fps)
         damaged = 0
         reason = "it holds no frame"
-        decoding = _decoding(self._container, self._stream)
+        decoding = decoding_of(self._container, self._stream)
         for decoded in decoding:
             if isinstance(decoded, av.error.FFmpegError):
                 damaged += 1
@@ -108,7 +103,7 @@ class Footage:
             at_ns = clock.at(pts_ns(decoded))
             frame = Frame.of(decoded, at_ns, summary.frames_decoded, sampled=grid.takes(at_ns))
             summary.frames_decoded += 1
-            summary.end_ns = at_ns + frame_ns
+            summary.end_ns = at_ns + lasts_ns
             yield frame
         if not summary.frames_decoded:
             if origin_ns is not None:
@@ -117,7 +112,7 @@ class Footage:
                 yield from self.frames(fps)
                 return
             raise InputError(f"no frame of {self.path} can be decoded: {reason}")
-        self._conclude(damaged, clock)
+        self.summary.errors += what_is_wrong(summary, damaged, clock)
 
     def _entered(self, start_ns: int) -> int | None:
         """Go to the last keyframe before a time; gives the timestamp of the first frame, None when still at the start."""
@@ -137,29 +132,13 @@ class Footage:
         return None
 
     def _next_pts_ns(self) -> int | None:
-        decoding = _decoding(self._container, self._stream)
+        decoding = decoding_of(self._container, self._stream)
         return next((pts_ns(frame) for frame in decoding if isinstance(frame, VideoFrame)), None)
 
     def _reopen(self) -> None:
         self._container.close()
-        self._container = _opened(self.path)
+        self._container = opened(self.path)
         self._stream = video_stream(self._container, str(self.path), self._threads)
-
-    def _conclude(self, damaged: int, clock: FrameClock) -> None:
-        summary = self.summary
-        if damaged:
-            summary.errors.append(f"{damaged} damaged {'packet was' if damaged == 1 else 'packets were'} skipped")
-        if clock.repaired:
-            summary.errors.append(
-                f"{clock.repaired} {'frame' if clock.repaired == 1 else 'frames'} without a usable timestamp: the time was taken "
-                "from the frame before"
-            )
-        stated = summary.stated_duration_s
-        # Containers state durations to a frame or so; a second and 1 % is a loss.
-        if stated is not None and not clock.jumped and summary.duration_s < stated - max(1.0, 0.01 * stated):
-            summary.errors.append(
-                f"the footage ends at {summary.duration_s:.3f} s of {stated:.3f} s: the rest is missing"
-            )
 
     def close(self) -> None:
         """Release the file and the decoder."""
@@ -174,7 +153,51 @@ class Footage:
         self.close()
 
 
-def _opened(path: Path) -> av.container.InputContainer:
+def frame_ns(fps: float) -> int:
+    """How long a frame lasts, in ns, at so many a second; 0: not known."""
+    return round(NS_PER_S / fps) if fps > 0 else NS_PER_S // 25
+
+
+def stated(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> FootageSummary:
+    """What a container says of a stream before any of it is read."""
+    rate = stream.average_rate or stream.guessed_rate
+    duration = None
+    if stream.duration is not None and stream.time_base is not None:
+        duration = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        duration = container.duration / av.time_base
+    return FootageSummary(fps=float(rate) if rate else 0.0, stated_duration_s=duration)
+
+
+def what_is_wrong(summary: FootageSummary, damaged: int, clock: FrameClock) -> list[str]:
+    """What is to be said of footage that was read to its end.
+
+    Args:
+        summary: complete but for its errors.
+        damaged: packets that could not be decoded.
+        clock: that gave the frames their times.
+    """
+    errors = []
+    if damaged:
+        errors.append(f"{damaged} damaged {'packet was' if damaged == 1 else 'packets were'} skipped")
+    if clock.repaired:
+        errors.append(
+            f"{clock.repaired} {'frame' if clock.repaired == 1 else 'frames'} without a usable timestamp: the time was taken "
+            "from the frame before"
+        )
+    length_s = summary.stated_duration_s
+    # Containers state durations to a frame or so; a second and 1 % is a loss.
+    if length_s is not None and not clock.jumped and summary.duration_s < length_s - max(1.0, 0.01 * length_s):
+        errors.append(f"the footage ends at {summary.duration_s:.3f} s of {length_s:.3f} s: the rest is missing")
+    return errors
+
+
+def opened(path: Path) -> av.container.InputContainer:
+    """The container, open; it reaches nothing but this file.
+
+    Raises:
+        InputError: missing, empty, or not footage.
+    """
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a video")
     if not path.exists():
@@ -194,29 +217,3 @@ def _opened(path: Path) -> av.container.InputContainer:
         ) from None
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}") from error
-
-
-def _decoding(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> Iterator[VideoFrame | av.error.FFmpegError]:
-    """Decode packet by packet; a damaged packet gives its error instead of frames, and the next one is tried."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.error.FFmpegError as error:
-            # The demuxer can't go on: the file is cut off here. What is in the decoder still comes out.
-            yield error
-            try:
-                yield from stream.decode(None)
-            except av.error.FFmpegError as last:
-                yield last
-            return
-        try:
-            yield from stream.decode(packet)
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError as error:
-            yield error

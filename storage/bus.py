@@ -1,8 +1,9 @@
 """The bus: messages between the rooms, over Redis Streams.
 
 `ingest` sends samples to the stream `frames`, and everything else about its cameras straight to `results:<partition>`,
-where the results of its samples arrive too. `detect` and `classify` take work from queues (`storage.work`); the
-aggregator of a partition reads its results from a position of its own, and trims what it has committed.
+where the results of its samples arrive too; those of recorded footage go to who sent it (`storage.footage_bus`).
+`detect` and `classify` take work from queues (`storage.work`); the aggregator of a partition reads its
+results from a position of its own, and trims what it has committed.
 Redis holds the way, not the truth: what must survive its loss is in the database.
 """
 
@@ -22,6 +23,7 @@ from storage.work import CLAIM_IDLE_S, WorkQueue
 from storage.work_scripts import COUNT, SHED
 
 if TYPE_CHECKING:
+    from storage.footage_bus import FootageBus
     from storage.leftovers import Leftovers
     from storage.releasing import ReleaseRequests
     from storage.remote_frames import RemoteFrames
@@ -93,7 +95,7 @@ class Bus:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Send messages to their cameras' partitions, in this order, all or none."""
-        commands = [self._keys.add_result(message) for message in messages]
+        commands = [command for message in messages for command in self._keys.add_result(message)]
         if len(commands) == 1:
             self._link.call(*commands[0])
         elif commands:
@@ -207,6 +209,12 @@ class Bus:
         from storage.leftovers import Leftovers
 
         return Leftovers(self._link, self._keys)
+
+    def footage(self) -> "FootageBus":
+        """The results of recorded footage."""
+        from storage.footage_bus import FootageBus
+
+        return FootageBus(self._link, self._keys)
 
     def shed_by_classify(self, cameras: Sequence[str]) -> dict[str, int]:
         """How many samples of those cameras `classify` shed, see `WorkQueue.done`; of others none is known of."""

@@ -8,6 +8,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
+from storage.jobs import FOOTAGE
 from storage.link import Command
 from storage.messages import MESSAGE_VERSION, Found, Lost, Message, Sample
 
@@ -25,6 +26,9 @@ HOPS: Final = "h"
 
 SHED_LIFE_S: Final = 7 * 24 * 3600
 """How much of a camera was shed is forgotten so long after the last of it: the camera may have been removed."""
+
+FOOTAGE_LIFE_S: Final = 3600
+"""Results of footage that nobody takes in are forgotten so long after the last of them."""
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +73,15 @@ class Keys:
         """The stream of a partition's results."""
         return self.of("results", str(partition))
 
+    def footage(self, source: str) -> str:
+        """The stream of the results of a chunk of footage, held under one token."""
+        return self.of("footage", source)
+
+    @property
+    def footages(self) -> str:
+        """The sources of footage that have, or may get, results."""
+        return self.of("footages")
+
     def shed(self, camera: str) -> str:
         """How many samples of a camera `classify` shed."""
         return self.of("shed", camera)
@@ -89,9 +102,13 @@ class Keys:
         """The command that sends faces to be classified."""
         return ("XADD", self.faces, "*", BODY, msgspec.msgpack.encode(found))
 
-    def add_result(self, message: Message) -> Command:
-        """The command that sends a message to its camera's partition."""
-        return ("XADD", self.results(self.partition(message.camera)), "*", BODY, msgspec.msgpack.encode(message))
+    def add_result(self, message: Message) -> tuple[Command, ...]:
+        """The commands that send a message to its camera's partition; of footage, to who works on its chunk alone."""
+        source, body = message.camera, msgspec.msgpack.encode(message)
+        if not source.startswith(FOOTAGE):
+            return (("XADD", self.results(self.partition(source)), "*", BODY, body),)
+        key = self.footage(source)
+        return ("XADD", key, "*", BODY, body), ("EXPIRE", key, FOOTAGE_LIFE_S), ("SADD", self.footages, source)
 
     def count_shed(self, message: Message) -> tuple[Command, ...]:
         """The commands that count what a worker sheds, where a message says so."""

@@ -27,6 +27,7 @@ from storage.reviewing import Reason, Verdict
 from storage.sharpness import BLURRED_BELOW, sharpness
 from storage.snapshots import PERSON_MARGIN, encode_jpeg
 from storage.words import NOT_A_FACE, Label
+from storage.zip_stream import entry, streamed
 
 LEAST_PX: Final = 24
 """Longer side of the smallest face to learn from."""
@@ -93,40 +94,23 @@ def as_zip(events: Iterable[JudgedEvent], snapshots: Path) -> Iterator[bytes]:
         events: that people have judged.
         snapshots: folder of the pictures.
     """
-    sink = _Sink()
+    return streamed(lambda archive: _written(archive, events, snapshots))
+
+
+def _written(archive: zipfile.ZipFile, events: Iterable[JudgedEvent], snapshots: Path) -> Iterator[None]:
     lines: list[str] = []
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
-    with zipfile.ZipFile(sink, "w") as archive:
-        for event in events:
-            for one in examples(event, snapshots):
-                archive.writestr(_entry(one.name, one.seen_ns), one.jpeg)
-                lines.append(json.dumps(_line(event, one)))
-                cells = (one.name, one.label, one.machine_label, event.by or "", _time(event.at_ns))
-                writer.writerow([harmless(cell) for cell in (*cells, event.camera_id, event.id, _time(one.seen_ns))])
-                yield sink.taken()
-        archive.writestr(_entry("reviews.jsonl"), "\n".join([*lines, ""]))
-        archive.writestr(_entry("manifest.csv"), table.getvalue())
-    yield sink.taken()
-
-
-class _Sink(io.RawIOBase):
-    """Takes what is written until it is taken away; nobody can go back in it."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: "bytes | bytearray | memoryview[int]", /) -> int:  # type: ignore[override]
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def taken(self) -> bytes:
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
+    for event in events:
+        for one in examples(event, snapshots):
+            archive.writestr(entry(one.name, one.seen_ns, packed=False), one.jpeg)
+            lines.append(json.dumps(_line(event, one)))
+            cells = (one.name, one.label, one.machine_label, event.by or "", _time(event.at_ns))
+            writer.writerow([harmless(cell) for cell in (*cells, event.camera_id, event.id, _time(one.seen_ns))])
+            yield
+    archive.writestr(entry("reviews.jsonl"), "\n".join([*lines, ""]))
+    archive.writestr(entry("manifest.csv"), table.getvalue())
 
 
 def _from_snapshot(event: JudgedEvent, snapshots: Path) -> tuple[bytes, Box] | None:
@@ -177,15 +161,6 @@ def _line(event: JudgedEvent, one: Example) -> dict[str, object]:
         "event": event.id,
         "at": _time(one.seen_ns),
     }
-
-
-def _entry(name: str, at_ns: int | None = None) -> zipfile.ZipInfo:
-    # What a ZIP file can say of times begins in 1980.
-    when = datetime.fromtimestamp(0 if at_ns is None else at_ns // NS_PER_S, UTC)
-    entry = zipfile.ZipInfo(name, max(when.timetuple()[:6], (1980, 1, 1, 0, 0, 0)))
-    entry.compress_type = zipfile.ZIP_STORED if at_ns is not None else zipfile.ZIP_DEFLATED
-    entry.external_attr = 0o600 << 16
-    return entry
 
 
 def _time(at_ns: int | None) -> str:

@@ -48,7 +48,7 @@ class Leftovers:
                 failed = Result(sample.camera, sample.epoch, sample.seq, sample.at_ns, *size, sample.look, (), GONE)
                 books = [("HDEL", self._keys.of(book, stream), entry) for book in ("hand", "deaths")]
                 done: list[Command] = [("XACK", key, GROUP, entry), ("XDEL", key, entry), *books]
-                self._link.together([self._keys.add_result(failed), *done])
+                self._link.together([*self._keys.add_result(failed), *done])
                 count += 1
         return count
 

@@ -170,6 +170,7 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
         faces: what it saw.
         failed: why the sample could not be analysed, or None.
         frame: its pixels, which the frame store holds until this result is taken in.
+        by: the classifier that judged the faces of recorded footage, see `classified_by`; else empty.
     """
 
     camera: str
@@ -183,6 +184,7 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
     failed: str | None = None
     frame: FrameRef | None = None
     version: int = MESSAGE_VERSION
+    by: str = ""
 
 
 class Lost(msgspec.Struct, frozen=True, tag="lost"):
@@ -297,6 +299,15 @@ class Changes(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
     pictures: tuple[Sighting, ...] = ()
     closed: tuple[int, ...] = ()
+
+
+def classified_by(sha256: str, backend: str) -> str:
+    """A classifier in one short word: two that could judge differently have different ones.
+
+    >>> classified_by("00ff" * 16, "litert")
+    '00ff00ff00ff00ff/litert'
+    """
+    return f"{sha256[:16]}/{backend}"
 
 
 def seconds(ns: int) -> float:

@@ -30,6 +30,9 @@ class NewsKind(StrEnum):
     REVIEWED = "event.reviewed"
     CAMERA = "camera.state_changed"
     JOB = "job.changed"
+    """Its state, or how far it is."""
+    JOB_FINISHED = "job.finished"
+    """It is done, failed or cancelled."""
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):

@@ -134,7 +134,7 @@ class WorkQueue(Generic[T]):
             BusError: Redis is away or full.
         """
         commands = [self._keys.add_found(faces) for faces in found]
-        commands += [self._keys.add_result(message) for message in messages]
+        commands += [command for message in messages for command in self._keys.add_result(message)]
         # At the very moment at which it is said: no kill in between makes the two differ.
         commands += [command for message in messages for command in self._keys.count_shed(message)]
         if ids := [task.id for task in tasks]:

@@ -24,6 +24,7 @@ import pytest
 from sqlalchemy import Engine
 
 from api.app import ApiContext
+from api.context import FootagePlaces
 from api.login_setup import LoginSetup
 from infra.web import serve_api
 from storage.bus import Bus
@@ -196,6 +197,7 @@ def _serving(folder: Path, redis: str, engine: Engine, login: LoginSetup | None)
         reports=Reports(engine),
         bus=bus,
         snapshots=folder / "snapshots",
+        footage=FootagePlaces(folder / "uploads", folder / "annotated", folder / "media"),
         workers=("detect-0", "aggregate-0"),
         login=login or LoginSetup(passwords=CHEAP),
     )

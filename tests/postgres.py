@@ -6,7 +6,11 @@ Import the fixtures where they are used: `from tests.postgres import database_fi
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,9 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.bench.api_postgres import address, own_postgres
-from storage.database.engine import HEAD, migrate, open_engine, sqlite_url, writing
+from infra.bench.api_postgres import STOP_S, address, own_postgres
+from storage.database.engine import HEAD, migrate, open_engine, reading, sqlite_url, writing
 from storage.database.models import Base
+from storage.errors import StorageError
 
 OPTIONS = ("listen_addresses=", "fsync=off", "max_connections=40")
 _numbers = itertools.count()
@@ -102,3 +107,62 @@ def _migrated(folder: Path) -> Path:
     migrate(engine)
     engine.dispose()
     return path
+
+
+class OwnServer:
+    """A server that may go away and come back; `url` is the address of an empty database of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = address(folder, "postgres")
+        self._folder = folder
+        self._pid_file = folder / "data" / "postmaster.pid"
+        # As it was started, by whomever it was.
+        process = Path("/proc") / self._pid_file.read_text().split()[0]
+        self._command = [os.fsdecode(part) for part in (process / "cmdline").read_bytes().split(b"\0")[:-1]]
+        self._user = process.stat().st_uid
+        self._started: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """At once, as by a power cut: it does not take leave of anybody."""
+        os.kill(int(self._pid_file.read_text().split()[0]), signal.SIGQUIT)
+        wait_until(lambda: not self._pid_file.exists())
+        if self._started is not None:
+            self._started.wait(STOP_S)
+
+    def start(self) -> None:
+        """Again, with all that was committed."""
+        user = {} if os.geteuid() == self._user else {"user": self._user, "group": self._user, "extra_groups": []}
+        log = self._folder / "log"
+        with log.open("ab") as out:
+            self._started = subprocess.Popen(self._command, cwd=self._folder, stdout=out, stderr=out, **user)  # type: ignore[call-overload]
+        engine = open_engine(self.url)
+        try:
+            wait_until(lambda: _answers(engine))
+        finally:
+            engine.dispose()
+
+
+def _answers(engine: Engine) -> bool:
+    with suppress(StorageError), reading(engine):
+        return True
+    return False
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float = STOP_S) -> None:
+    """Wait for something to hold."""
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "it took too long"
+        time.sleep(0.02)
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """One of the test's own."""
+    with own_postgres(OPTIONS) as folder:
+        server = OwnServer(folder)
+        try:
+            yield server
+        finally:
+            with suppress(FileNotFoundError):
+                server.stop()

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import msgspec
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from api.access import check_access
 from api.app import create_app
@@ -25,11 +26,20 @@ from storage.camera_list import read_list
 from storage.database.api_keys import ApiKeys, NewKey
 from storage.database.camera_import import import_cameras
 from storage.database.engine import reading, writing
-from storage.database.models import AccountRow, ApiKeyRow, AuditRow, SpotCheckRow
+from storage.database.models import (
+    AccountRow,
+    ApiKeyRow,
+    AuditRow,
+    JobFileRow,
+    JobRow,
+    SpotCheckRow,
+    UploadRow,
+)
 from storage.database.records import NewCamera
 from storage.database.suitability import FaceTallies, Views
 from storage.errors import NotFoundError
 from storage.identity import Caller, Role
+from storage.jobs import JobOptions
 from storage.words import Label
 from tests.api_server import START_NS, Api, api_fixture, migrated_fixture, problem, still_fixture  # noqa: F401
 
@@ -60,6 +70,8 @@ class Place:
     track: str
     user: str
     key: str
+    job: str
+    upload: str
 
     def fill(self, path: str) -> str:
         """The path with these in it."""
@@ -70,6 +82,9 @@ class Place:
             "track_id": self.track,
             "user_id": self.user,
             "key_id": self.key,
+            "job_id": self.job,
+            "upload_id": self.upload,
+            "number": "0",
             "name": "shared",
             "at_ns": str(START_NS),
             "at": str(START_NS),
@@ -78,7 +93,17 @@ class Place:
 
     def hidden(self, text: str) -> str:
         """A text without these words, to compare what is said of two."""
-        words = (self.event, self.track, self.camera, self.zone, self.building, self.user, self.key)
+        words = (
+            self.event,
+            self.track,
+            self.camera,
+            self.zone,
+            self.building,
+            self.user,
+            self.key,
+            self.job,
+            self.upload,
+        )
         for word in sorted(words, key=len, reverse=True):
             text = text.replace(word, "_")
         return text
@@ -86,7 +111,8 @@ class Place:
 
 def _place(word: str) -> Place:
     camera = f"cam-{word}"
-    return Place(f"home-{word}", f"part-{word}", camera, f"{camera}-e1", f"{camera}-t1", f"u-{word}", f"k-{word}")
+    seen = f"{camera}-e1", f"{camera}-t1"
+    return Place(f"home-{word}", f"part-{word}", camera, *seen, f"u-{word}", f"k-{word}", f"j-{word}", f"up-{word}")
 
 
 OWN: Final = _place("own")
@@ -179,6 +205,16 @@ TABLE: Final[dict[str, Use]] = {
         "list", lambda at: {"ids": [at.event], "versions": {at.event: 7}, "verdict": "confirmed"}
     ),
     "GET /stream": Use("list", endless=True),
+    "POST /uploads": Use("none", query=lambda _: {"name": "door.mp4"}),
+    "DELETE /uploads/{upload_id}": THING,
+    "GET /media": NONE,
+    "GET /jobs": Use("list", query=_within),
+    "POST /jobs": Use("thing", lambda at: {"camera_id": at.camera, "files": [{"path": "none.mp4"}]}),
+    "GET /jobs/{job_id}": THING,
+    "POST /jobs/{job_id}/cancel": THING,
+    "GET /jobs/{job_id}/report": THING,
+    "GET /jobs/{job_id}/files/{number}/report": THING,
+    "GET /jobs/{job_id}/files/{number}/video": THING,
     "GET /statistics/compliance": Use("thing", query=_within),
     "GET /statistics/summary": Use("thing", query=_within),
     "GET /reports/weekly": Use("thing", query=lambda at: {"building": at.building, "week": "2026-W27"}),
@@ -267,6 +303,9 @@ def _fill(api: Api) -> None:
             drawn = {"started_ns": START_NS, "expires_at_ns": 2**62, "share": 0.5, "machine_label": "without_mask"}
             places = {"camera_id": at.camera, "building_id": building, "zone_id": at.zone}
             connection.execute(insert(SpotCheckRow).values(track_id=at.track, jpeg=b"\xff\xd8", **places, **drawn))
+    with writing(api.context.engine) as connection:
+        for at in (OWN, FOREIGN, NOWHERE):
+            _add_job(connection, at, "" if at is NOWHERE else at.building)
     # Those who may see the other building: somebody of the own one is not to learn of them, either.
     with writing(api.context.engine) as connection:
         for at in (OWN, FOREIGN, NOWHERE):
@@ -275,6 +314,18 @@ def _fill(api: Api) -> None:
             connection.execute(insert(AccountRow).values(id=at.user, enabled=True, version=1, **who))
             key = {"digest": at.key, "hint": "abcd", "created_by": "somebody"}
             connection.execute(insert(ApiKeyRow).values(id=at.key, **key, **who))
+
+
+def _add_job(connection: Connection, at: Place, building: str) -> None:
+    """Recorded footage that runs, and an upload of nobody's here."""
+    by = {"created_by_id": at.user, "created_at_ns": START_NS}
+    made = {"camera_id": at.camera, "building_id": building, "zone_id": None, "counts": True, "state": "running"}
+    options = msgspec.to_builtins(JobOptions())
+    connection.execute(insert(JobRow).values(id=at.job, options=options, created_by=f"of {at.user}", **made, **by))
+    file = {"name": f"{at.job}.mp4", "path": f"/media/{at.job}.mp4"}
+    connection.execute(insert(JobFileRow).values(job_id=at.job, number=0, **file))
+    sent = {"name": f"{at.upload}.mp4", "bytes": 1, "sha256": "0" * 64}
+    connection.execute(insert(UploadRow).values(id=at.upload, **sent, **by))
 
 
 def leaks(answer: httpx.Response) -> bool:
@@ -350,6 +401,7 @@ def test_what_is_theirs_is_there(front: Front, still: Api, route: str) -> None:
 
 NEEDS_MORE: Final = frozenset(
     {
+        "DELETE /uploads/{upload_id}",
         "GET /events/{event_id}/faces/{at_ns}",
         "GET /events/{event_id}/explanation",
         "GET /spot-checks/{track_id}/picture",
@@ -377,6 +429,7 @@ def test_lists_hold_what_is_theirs_and_nothing_else(front: Front) -> None:
         "/users",
         "/api-keys",
         "/audit",
+        "/jobs",
         f"/statistics/summary?building={OWN.building}",
         f"/reports/weekly?building={OWN.building}&week=2026-W27",
     ):

@@ -115,7 +115,8 @@ def test_routes_that_show_a_secret_say_so() -> None:
         if (operation := operations.get("post")) is None:
             continue
         named = any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
-        assert named == (operation["x-access"] != "public"), path
+        # What is longer than memory can't be told from something else.
+        assert named == (operation["x-access"] != "public" and not operation.get("x-streams")), path
         shapes = re.findall(r"#/components/schemas/(\w+)", json.dumps(operation["responses"]))
         fields = {field for shape in shapes for field in document["components"]["schemas"][shape].get("properties", ())}
         if fields & {"key", "link", "access_token", "csrf_token", "password", "secret"}:

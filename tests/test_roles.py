@@ -87,7 +87,8 @@ def test_workers_spare_memory_unless_the_person_says_otherwise(monkeypatch: pyte
 def test_there_is_an_aggregator_for_each_partition() -> None:
     settings = load_settings(partitions=3)
     names = [name for name, _ in worker_names(settings)]
-    assert names == ["ingest-0", "detect-0", "classify-0", "aggregate-0", "aggregate-1", "aggregate-2", "api-0"]
+    live = ["ingest-0", "detect-0", "classify-0", "aggregate-0", "aggregate-1", "aggregate-2"]
+    assert names == [*live, "jobs-0", "jobs-1", "beat-0", "api-0"]
     assert [partition_of(name, settings) for name in names[3:6]] == [0, 1, 2]
     for wrong in ("aggregate-3", "aggregate", "aggregate-x"):
         with pytest.raises(UsageError, match="aggregate-0 to aggregate-2"):

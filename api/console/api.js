@@ -10,6 +10,7 @@ let onLost = () => {};
 let refreshing = null;
 
 export const useToken = (next) => { token = next; };
+export const csrf = () => token; // For what is not sent by `ask`.
 export const whenLost = (act) => { onLost = act; };
 
 // What went wrong. `message` is a sentence for the person, `kind` the problem's type without its path, `status` 0 where
@@ -113,8 +114,13 @@ async function problemOf(answer) {
   } catch {
     // Not of our making: a proxy's page, say.
   }
-  const kind = (details.type ?? "").split("/").pop() || `http-${answer.status}`;
-  return new Problem(answer.status, kind, sentence(details, answer.status), details);
+  return problemFrom(answer.status, details);
+}
+
+// From a problem's details; null or {} where the answer had none.
+export function problemFrom(status, details) {
+  const kind = (details?.type ?? "").split("/").pop() || `http-${status}`;
+  return new Problem(status, kind, sentence(details ?? {}, status), details ?? {});
 }
 
 function sentence(details, status) {

@@ -60,6 +60,16 @@ export function span(seconds) {
   return T.format.days(Math.round(long / 86400));
 }
 
+// How far into footage: 12:30, 1:00:00.
+export function played(seconds) {
+  if (seconds === null || seconds === undefined) return NONE;
+  const whole = Math.max(0, Math.floor(seconds + 0.0005));
+  const two = (number) => String(number).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
+}
+
 // How long ago, up to now or to another time.
 export const since = (iso, to = Date.now()) => (iso ? span((new Date(to) - new Date(iso)) / 1000) : NONE);
 

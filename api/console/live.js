@@ -3,7 +3,7 @@
 import { address, get } from "./api.js";
 import { shared, useEffect, useState } from "./ui.js";
 
-const KINDS = ["event.opened", "event.changed", "event.ended", "event.reviewed", "camera.state_changed", "job.changed"];
+const KINDS = ["event.opened", "event.changed", "event.ended", "event.reviewed", "camera.state_changed", "job.changed", "job.finished"];
 const AGAIN_MS = [1000, 2000, 5000, 15000];
 
 // "live", "connecting", or "away" (then pages ask again by themselves).

@@ -1,5 +1,5 @@
 // The pages: where each is loaded from, who may see it, and which are in the menu, in this order. A page with `styles` has a
-// style sheet of its own beside it: pages/<name>.css, or that of the name it gives.
+// style sheet of its own beside it: pages/<name>.css, or those of the names it gives.
 
 import { may } from "./session.js";
 
@@ -9,6 +9,7 @@ export const PAGES = {
   review: { load: () => import("./pages/review.js"), icon: "review", role: "viewer", styles: true },
   reports: { load: () => import("./pages/reports.js"), icon: "reports", role: "viewer", styles: true },
   cameras: { load: () => import("./pages/cameras.js"), icon: "camera", role: "viewer", styles: "upkeep" },
+  footage: { load: () => import("./pages/footage.js"), icon: "footage", role: "viewer", styles: ["upkeep", "footage"] },
   photo: { load: () => import("./pages/photo.js"), icon: "photo", role: "viewer", styles: "upkeep" },
   people: { load: () => import("./pages/people.js"), icon: "people", role: "admin", styles: "upkeep" },
   audit: { load: () => import("./pages/audit.js"), icon: "audit", role: "admin", styles: "upkeep" },
@@ -25,7 +26,8 @@ const sheets = new Map();
 // The module of a page, when its styles are there, too.
 export async function load(name) {
   const { load: module, styles } = PAGES[name];
-  const [{ default: Body }] = await Promise.all([module(), styles && sheet(`/console/pages/${styles === true ? name : styles}.css`)]);
+  const named = styles ? [styles === true ? name : styles].flat() : [];
+  const [{ default: Body }] = await Promise.all([module(), ...named.map((one) => sheet(`/console/pages/${one}.css`))]);
   return Body;
 }
 

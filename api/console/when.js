@@ -32,8 +32,11 @@ export function nextDay(date, days = 1) {
 }
 
 // When a date begins there, as an instant; "" of what is no date. Where midnight is skipped, the day's first moment.
-export function midnight(date, zone) {
-  const meant = new Date(`${date}T00:00:00Z`).getTime();
+export const midnight = (date, zone) => instant(`${date}T00:00:00`, zone);
+
+// When the clock on the wall shows 2026-11-21T14:03:22 there, as an instant; "" of what is no time.
+export function instant(shown, zone) {
+  const meant = new Date(`${shown}Z`).getTime();
   if (Number.isNaN(meant)) return "";
   let at = meant;
   for (let n = 0; n < 3; n += 1) at += meant - wall(at, zone || undefined);

@@ -27,6 +27,7 @@ from storage.database import summary
 from storage.database.records import Camera
 from storage.database.statistics import Totals
 from storage.identity import Role
+from storage.jobs import Job, JobState, JobsWanted
 from storage.status import CameraState, CameraStatus
 
 router = APIRouter(tags=["statistics"])
@@ -36,6 +37,8 @@ FRESH_S: Final = 1.0
 
 PATIENCE_S: Final = 2.0
 MOST_SCOPES: Final = 64
+MOST_JOBS: Final = 20
+"""In each state."""
 
 NO_REASON: Final[dict[CameraState, str]] = {
     CameraState.CONNECTING: "nothing has come from it yet; if that stays so, see whether the ingest process runs",
@@ -136,7 +139,10 @@ def overview(context: ApiContext, now_ns: int) -> shapes.Overview:
         cameras=_cameras(context),
         events_pending=shapes.Waiting.of(found.pending),
         spot_checks=shapes.SpotChecksWaiting(waiting=found.spot_checks),
-        jobs=[],
+        jobs=[
+            shapes.JobLine(id=one.id, name=one.files[0].name, state=one.state, progress=one.progress)
+            for one in _jobs(context)
+        ],
         # Details may name hosts and paths.
         trouble=[
             f"{check.name}: {check.detail if context.caller.buildings is None else NOT_OK}"
@@ -144,6 +150,12 @@ def overview(context: ApiContext, now_ns: int) -> shapes.Overview:
             if check.detail is not None
         ],
     )
+
+
+def _jobs(context: ApiContext) -> list[Job]:
+    """Those that are worked at, and then those that something keeps; of each the latest."""
+    states = (JobState.RUNNING, JobState.WAITING)
+    return [one for state in states for one in context.jobs.list(JobsWanted(state), None, MOST_JOBS)[0]]
 
 
 def _cameras(context: ApiContext) -> shapes.CamerasNow:

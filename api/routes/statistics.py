@@ -100,7 +100,9 @@ def as_csv(rows: Iterable[shapes.Row]) -> str:
         corrected_low, corrected_high = row.corrected_interval or (None, None)
         checks = row.verified_by and row.verified_by.checks
         corrected = [row.corrected_rate, corrected_low, corrected_high, row.corrected_note, checks]
-        writer.writerow([*(harmless(cell) if cell else cell for cell in group), row.from_, row.to, *figures, *corrected])
+        writer.writerow(
+            [*(harmless(cell) if cell else cell for cell in group), row.from_, row.to, *figures, *corrected]
+        )
     return text.getvalue()
 
 

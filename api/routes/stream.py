@@ -31,8 +31,8 @@ async def get_stream(
         Header(alias="Last-Event-ID", description="`id` of what was heard last: it goes on from there.", max_length=40),
     ] = None,
 ) -> Response:
-    """Of the caller's buildings: `event.opened`, `event.changed`, `event.ended`, `event.reviewed` and `job.changed` with
-    `{"id", "building_id"}`, and `camera.state_changed` with `state` and `reason` too.
+    """Of the caller's buildings: `event.opened`, `event.changed`, `event.ended`, `event.reviewed`, `job.changed` and
+    `job.finished` with `{"id", "building_id"}`, and `camera.state_changed` with `state` and `reason` too.
 
     It begins with `hello`; where that says `"resumed": false`, things may have been missed: read anew. `trouble` says that
     nothing is told until `mended`. It ends after 15 minutes, and whenever somebody can't keep up: come back.

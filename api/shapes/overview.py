@@ -181,6 +181,7 @@ class JobLine(BaseModel):
     """Recorded footage that is being processed."""
 
     id: str
+    name: str = Field(description="Of its first file.")
     state: str
     progress: float
 

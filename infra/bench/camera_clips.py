@@ -63,7 +63,7 @@ class Loop:
             by_s = number * self.truth.duration_s - started_s
             if by_s + self.busy[0] > until_s:
                 break
-            tracks += [_moved(track, by_s, number) for track in self.truth.tracks if by_s + track.boxes[0][0] >= 0]
+            tracks += [moved(track, by_s, number) for track in self.truth.tracks if by_s + track.boxes[0][0] >= 0]
         return msgspec.structs.replace(self.truth, duration_s=until_s, tracks=tuple(tracks))
 
 
@@ -103,7 +103,8 @@ def _loop(clip: DemoClip, path: Path) -> Loop:
     return Loop(path, load_truth(truth_path(path)), busy)
 
 
-def _moved(track: TruthTrack, by_s: float, number: int) -> TruthTrack:
+def moved(track: TruthTrack, by_s: float, number: int) -> TruthTrack:
+    """The same passage so many seconds later, as the one of a pass by its number."""
     return TruthTrack(
         f"{track.id}-{number}",
         track.label,

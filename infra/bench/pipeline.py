@@ -116,7 +116,7 @@ def _details(suffix: str, one: _Measured) -> list[Measurement]:
 
 def _measure(path: Path, folder: Path, settings: Settings, told: Callable[[float], None]) -> _Measured:
     samples = _samples(path, settings.fps)
-    run = _own_process(path, folder, settings)
+    run = own_process(path, folder, settings)
     one_thread = settings.model_copy(update={"threads": 1})
     kernels: list[_Kernels] = []
     pipeline: list[float] = []
@@ -168,7 +168,7 @@ def _kernels_alone(path: Path, samples: dict[int, tuple[int, int]], analyzer: An
     return _Kernels(time.process_time() - started, looked)
 
 
-def _own_process(path: Path, folder: Path, settings: Settings) -> Report:
+def own_process(path: Path, folder: Path, settings: Settings) -> Report:
     """The report of `maskwatch video` in a process of its own, whose memory and time are the pipeline's alone."""
     command = Path(sys.executable).parent / "maskwatch"
     environment = os.environ | {

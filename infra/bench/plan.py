@@ -1,4 +1,4 @@
-"""What `bench cameras` is to measure."""
+"""What `bench cameras` and `bench footage` are to measure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,3 +42,28 @@ class Plan:
             raise UsageError(f"--seconds {self.seconds:g}: this benchmark takes {SHORTEST_S:g} to {LONGEST_S:g} s")
         if not 0 <= self.viewers <= MOST_VIEWERS:
             raise UsageError(f"--viewers {self.viewers}: this benchmark takes 0 to {MOST_VIEWERS}")
+
+
+SHORTEST_MIN, LONGEST_MIN = 0.5, 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class FootageWanted:
+    """What is to be measured of recorded footage.
+
+    Attributes:
+        minutes: of footage, about.
+        activity: share of the time in which people are in the picture.
+    """
+
+    minutes: float = 20.0
+    activity: float = 0.3
+
+    def check(self) -> None:
+        """Refuse what can't be measured.
+
+        Raises:
+            UsageError: a number is out of range.
+        """
+        if not SHORTEST_MIN <= self.minutes <= LONGEST_MIN:
+            raise UsageError(f"--minutes {self.minutes:g}: this benchmark takes {SHORTEST_MIN:g} to {LONGEST_MIN:g}")

@@ -1,12 +1,12 @@
 """`maskwatch bench`: speed on this machine, as figures beside this machine's own limits."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from infra.bench.api_plan import ApiPlan
+from infra.bench.asked import KNOWN, Asked
 from infra.bench.classifier import run_classifier
 from infra.bench.clips import bench_clips, busy_footage
 from infra.bench.kernels import SECONDS as KERNEL_SECONDS
@@ -14,12 +14,11 @@ from infra.bench.kernels import run_kernels
 from infra.bench.machine import Moment, this_machine
 from infra.bench.pipeline import SECONDS as PIPELINE_SECONDS
 from infra.bench.pipeline import run_pipeline, run_pipeline_on
-from infra.bench.plan import Plan
+from infra.bench.plan import FootageWanted, Plan
 from infra.bench.report import BenchReport, Measurement, show
 from infra.commands.options import Detector, Json, Model
 from infra.console import emit, progress_bar, say
 from infra.settings import Settings, load_settings
-from storage.errors import UsageError
 from storage.report import to_json
 
 FOLDER: Final = "bench"
@@ -28,7 +27,8 @@ FOLDER: Final = "bench"
 QUIET_CORES: Final = 0.15
 """From here on other work shows in the figures: it costs caches and clock rate, not only time."""
 
-KNOWN: Final = ("kernels", "pipeline", "classifier", "cameras", "system", "api")
+SYSTEMS: Final = ("cameras", "system", "api", "footage")
+"""Those that start one, whose processes have logs of their own."""
 
 
 def bench(
@@ -48,8 +48,15 @@ def bench(
     activity: Annotated[
         float | None,
         typer.Option(
-            "--activity", metavar="SHARE", help="cameras: share of the time with people (0.1).", show_default=False
+            "--activity",
+            metavar="SHARE",
+            help="cameras, footage: share of the time with people (0.1, 0.3).",
+            show_default=False,
         ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", metavar="M", help="footage: length of what is made (20).", show_default=False),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -87,7 +94,9 @@ def bench(
     detector: Detector = None,
 ) -> None:
     """Measure speed; each figure beside what this machine gives at best, in the same run."""
-    asked = _Asked(name, seconds, footage, keras, cameras, activity, plot, tracks, events, viewers, sqlite=sqlite)
+    asked = Asked(
+        name, seconds, footage, keras, cameras, activity, minutes, plot, tracks, events, viewers, sqlite=sqlite
+    )
     asked.check()
     settings = load_settings(model=model, detector=detector)
     start = Moment.now()
@@ -100,93 +109,15 @@ def bench(
         show(report)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the person asked for."""
-
-    name: str
-    seconds: float | None
-    footage: Path | None
-    keras: Path | None
-    cameras: int | None
-    activity: float | None
-    plot: Path | None
-    tracks: int | None
-    events: int | None
-    viewers: int | None
-    sqlite: bool
-
-    def check(self) -> None:
-        """Refuse what does not go together."""
-        name = self.name
-        if name not in KNOWN:
-            raise UsageError(f"no benchmark is called {name!r}: choose one of {', '.join(KNOWN)}")
-        if self.keras is not None and name != "classifier":
-            raise UsageError(f"--keras is for `bench classifier`, not for {name}")
-        if name == "classifier" and not (self.seconds is None and self.footage is None):
-            raise UsageError("bench classifier measures no footage: leave --seconds and --footage out")
-        if name == "system" and not (self.seconds is None and self.footage is None):
-            raise UsageError("bench system plays the demo's cameras: leave --seconds and --footage out")
-        if name == "cameras" and self.footage is not None:
-            raise UsageError("bench cameras makes its own footage: leave --footage out")
-        if name != "cameras" and (self.cameras, self.activity, self.plot) != (None, None, None):
-            raise UsageError(f"--cameras, --activity and --plot are for `bench cameras`, not for {name}")
-        self._check_api()
-        if self.seconds is not None and self.footage is not None:
-            raise UsageError(
-                "--seconds is for footage that is made; --footage FILE has its own length: give one of them"
-            )
-
-    def _check_api(self) -> None:
-        name = self.name
-        if name != "api" and ((self.tracks, self.events) != (None, None) or self.sqlite):
-            raise UsageError(f"--tracks, --events and --sqlite are for `bench api`, not for {name}")
-        if name not in {"api", "cameras"} and self.viewers is not None:
-            raise UsageError(f"--viewers is for `bench api` and `bench cameras`, not for {name}")
-        if name == "api" and self.footage is not None:
-            raise UsageError("bench api measures no footage: leave --footage out")
-
-    def api_plan(self) -> ApiPlan:
-        """Of passages in the database."""
-        usual = ApiPlan()
-        return ApiPlan(
-            usual.tracks if self.tracks is None else self.tracks,
-            self.events,
-            self.sqlite,
-            self.viewers or 0,
-            usual.seconds if self.seconds is None else self.seconds,
-        )
-
-    def plan(self) -> Plan:
-        """Of cameras."""
-        usual = Plan()
-        return Plan(
-            usual.cameras if self.cameras is None else self.cameras,
-            usual.seconds if self.seconds is None else self.seconds,
-            usual.activity if self.activity is None else self.activity,
-            self.plot,
-            self.viewers or 0,
-        )
-
-
-def _measured(asked: _Asked, settings: Settings) -> list[Measurement]:
+def _measured(asked: Asked, settings: Settings) -> list[Measurement]:
     # Footage is made before the bar of the measurement: a terminal shows one bar at a time.
     folder = settings.data_dir / FOLDER
     title = f"bench {asked.name}"
-    if asked.name == "cameras":
-        return _cameras(asked.plan(), settings, folder / "cameras", title)
     if asked.name == "classifier":
         with progress_bar(title) as progress:
             return run_classifier(settings, asked.keras, progress)
-    if asked.name == "system":
-        from infra.bench.system import run_system
-        from infra.log import log_to_nowhere
-
-        log_to_nowhere()
-        with progress_bar(title) as progress:
-            return run_system(settings, folder / "system", progress)
-    if asked.name == "api":
-        return _api(asked.api_plan(), settings, folder / "api", title)
+    if asked.name in SYSTEMS:
+        return _system(asked, settings, folder, title)
     if asked.name == "kernels":
         path = asked.footage or busy_footage(folder, KERNEL_SECONDS if asked.seconds is None else asked.seconds)
         with progress_bar(title) as progress:
@@ -194,7 +125,23 @@ def _measured(asked: _Asked, settings: Settings) -> list[Measurement]:
     return _pipeline(asked, settings, folder, title)
 
 
-def _pipeline(asked: _Asked, settings: Settings, folder: Path, title: str) -> list[Measurement]:
+def _system(asked: Asked, settings: Settings, folder: Path, title: str) -> list[Measurement]:
+    from infra.log import log_to_nowhere
+
+    log_to_nowhere()
+    if asked.name == "cameras":
+        return _cameras(asked.plan(), settings, folder / "cameras", title)
+    if asked.name == "footage":
+        return _footage(asked.wanted(), settings, folder, title)
+    if asked.name == "api":
+        return _api(asked.api_plan(), settings, folder / "api", title)
+    from infra.bench.system import run_system
+
+    with progress_bar(title) as progress:
+        return run_system(settings, folder / "system", progress)
+
+
+def _pipeline(asked: Asked, settings: Settings, folder: Path, title: str) -> list[Measurement]:
     if asked.footage is not None:
         with progress_bar(title) as progress:
             return run_pipeline_on(asked.footage, folder, settings, progress)
@@ -205,9 +152,7 @@ def _pipeline(asked: _Asked, settings: Settings, folder: Path, title: str) -> li
 
 def _api(plan: ApiPlan, settings: Settings, folder: Path, title: str) -> list[Measurement]:
     from infra.bench.api import run_api
-    from infra.log import log_to_nowhere
 
-    log_to_nowhere()
     plan.check()
     with progress_bar(title) as progress:
         return run_api(plan, settings, folder, progress)
@@ -216,10 +161,19 @@ def _api(plan: ApiPlan, settings: Settings, folder: Path, title: str) -> list[Me
 def _cameras(plan: Plan, settings: Settings, folder: Path, title: str) -> list[Measurement]:
     from infra.bench.camera_clips import camera_loops
     from infra.bench.cameras import run_cameras
-    from infra.log import log_to_nowhere
 
-    log_to_nowhere()
     plan.check()
     loops = camera_loops(folder, plan.activity)
     with progress_bar(title) as progress:
         return run_cameras(plan, loops, settings, folder, progress)
+
+
+def _footage(wanted: FootageWanted, settings: Settings, folder: Path, title: str) -> list[Measurement]:
+    from infra.bench.camera_clips import camera_loops
+    from infra.bench.footage_jobs import run_footage
+
+    wanted.check()
+    # The very clips that benchmark cameras show.
+    loops = camera_loops(folder / "cameras", wanted.activity)
+    with progress_bar(title) as progress:
+        return run_footage(wanted, loops, settings, folder / "footage", progress)

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 import typer
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from infra.analysis import Analyzer
 from infra.annotate import annotate_footage
+from infra.commands.footage_paths import expanded, moment
 from infra.commands.options import Detector, Dwell, Json, MinFace, Model
 from infra.commands.targets import Targets
 from infra.console import complain, emit, printable, progress_bar, results, say
@@ -22,9 +22,6 @@ from storage.errors import InputError, UsageError
 from storage.files import check_writable, make_folder, write_bytes
 from storage.report import Report, shown, to_json, to_pretty_json
 from storage.snapshots import SnapshotFolder
-
-SUFFIXES: Final = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".ts", ".mpg", ".mpeg", ".flv", ".wmv"})
-"""What counts as footage in a folder; a file named directly is opened whatever its name is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def video(
     """Turn recorded footage into tracks, events, snapshots and a report."""
     settings = load_settings(fps=fps, model=model, detector=detector, min_face_px=min_face, dwell_s=dwell)
     began = _moment(start) if start is not None else None
-    inputs = list(_expanded(paths))
+    inputs = list(expanded(paths))
     several = len(inputs) > 1 or any(path.is_dir() for path in paths)
     plan = _planned([path for path, _ in inputs], report, annotate, several, settings.data_dir)
     failed = False
@@ -187,25 +184,6 @@ def _planned(
     return plan
 
 
-def _expanded(paths: list[Path]) -> Iterator[tuple[Path, InputError | None]]:
-    for path in paths:
-        if not path.is_dir():
-            yield path, None
-            continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        if not inside:
-            yield path, InputError(f"the folder {path} holds no footage ({', '.join(sorted(SUFFIXES))})")
-        for file in inside:
-            yield file, None
-
-
 def _moment(text: str) -> str:
     """A point in time as reports give it: UTC with milliseconds."""
-    try:
-        moment = datetime.fromisoformat(text)
-        moment_utc = moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(f"--start {text!r} is no ISO 8601 time, e.g. 2026-03-01T08:00:00Z") from None
-    if moment.tzinfo is None:
-        raise UsageError(f"--start {text!r} names no time zone: add Z or an offset such as +01:00")
-    return moment_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment(text).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,7 +16,7 @@ from storage.files import write_bytes
 
 CAMERAS: Final = ("entrance", "ward")
 
-NOT_PICTURES: Final = frozenset({"__init__.py", "prepared.py", "live.py", "export.py"})
+NOT_PICTURES: Final = frozenset({"__init__.py", "prepared.py", "live.py", "export.py", "serve.py"})
 """What does not shape the clips; whatever else of this package changes, they are looked at anew."""
 
 

@@ -14,11 +14,11 @@ from storage.errors import SetupError, UsageError
 TAKING: Final = ((Role.DETECT, Role.CLASSIFY), (Role.AGGREGATE,))
 """Who takes samples in, and so goes first; who takes longest to load before the others."""
 
-FOLLOWING: Final = (Role.INGEST, Role.API)
+FOLLOWING: Final = (Role.INGEST, Role.API, Role.JOBS, Role.BEAT)
 """Who is started when they have come up."""
 
 STOPPING: Final = (
-    ((Role.INGEST,), 1.5),
+    ((Role.INGEST, Role.JOBS, Role.BEAT), 1.5),
     ((Role.DETECT, Role.CLASSIFY), 1.0),
     ((Role.AGGREGATE, Role.API), 1.5),
 )

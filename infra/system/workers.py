@@ -33,6 +33,8 @@ class Role(StrEnum):
     DETECT = "detect"
     CLASSIFY = "classify"
     AGGREGATE = "aggregate"
+    JOBS = "jobs"
+    BEAT = "beat"
     API = "api"
 
 
@@ -52,8 +54,8 @@ class WorkerCommand:
 
 
 def worker_names(settings: Settings, roles: Iterable[Role] = Role) -> list[tuple[str, Role]]:
-    """The workers of these roles: an aggregator for each partition, ingest processes as set, one of every other role."""
-    count = {Role.AGGREGATE: settings.partitions, Role.INGEST: settings.ingests}
+    """The workers of these roles: an aggregator for each partition, ingest and jobs processes as set, one of every other."""
+    count = {Role.AGGREGATE: settings.partitions, Role.INGEST: settings.ingests, Role.JOBS: settings.jobs_workers}
     return [(f"{role}-{number}", role) for role in roles for number in range(count.get(role, 1))]
 
 

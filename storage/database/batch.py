@@ -3,15 +3,42 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from zoneinfo import ZoneInfoNotFoundError
 
+from storage.database.rollups import Place
 from storage.face_tally import Tally
+from storage.hours import Hours, within
 from storage.messages import Box, Event, Track
 from storage.snapshots import Picture
 from storage.telling import News
 from storage.words import Label
 
 Key = tuple[str, int]
-"""A camera and the number of one of its tracks."""
+"""A camera, or a job that recorded footage is processed by, and the number of one of its tracks."""
+
+
+class Source(NamedTuple):
+    """What passages are of: a camera as it is now, or a job, whatever has become of its camera since.
+
+    Attributes:
+        place: where they are counted.
+        job_id: of the job; None: of a camera.
+        hours: when passages count, in the time zone; None: always.
+        timezone: of the building.
+    """
+
+    place: Place
+    job_id: str | None = None
+    hours: tuple[Hours, ...] | None = None
+    timezone: str = "UTC"
+
+    def counts_at(self, at_ns: int) -> bool:
+        """Whether passages count that begin then, Unix time; in doubt they do."""
+        try:
+            return within(self.hours, at_ns, self.timezone)
+        except (ZoneInfoNotFoundError, OverflowError):
+            # This machine's list of time zones is another's, or the camera's clock is beyond all years.
+            return True
 
 
 class Kept(NamedTuple):
@@ -62,6 +89,8 @@ class Batch:
         lost: how many more samples of a camera were lost.
         tallies: what cameras saw of faces, by camera and the beginning of an hour: added to what is known of it.
         resets: cameras of which everything earlier goes first: their footage is run anew.
+        sources: jobs whose passages are in it, by what stands for a camera in their keys. Nothing is remembered, tallied
+            or awaited of them: what they showed is all here.
     """
 
     position: str = ""
@@ -79,6 +108,7 @@ class Batch:
     lost: dict[str, int] = field(default_factory=dict)
     tallies: dict[tuple[str, int], Tally] = field(default_factory=dict)
     resets: set[str] = field(default_factory=set)
+    sources: dict[str, Source] = field(default_factory=dict)
 
 
 class Written(NamedTuple):
@@ -94,10 +124,10 @@ class Written(NamedTuple):
 
 
 def track_id(key: Key) -> str:
-    """The identifier of a camera's track."""
+    """The identifier of a camera's, or a job's, track."""
     return f"{key[0]}-t{key[1]}"
 
 
 def event_id(key: Key) -> str:
-    """The identifier of the event of a camera's track."""
+    """The identifier of the event of such a track."""
     return f"{key[0]}-e{key[1]}"

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, select
 
 from storage.database.batch import Batch, event_id, track_id
 from storage.database.models import EventFaceRow, EventRow, TrackRow
+from storage.database.slices import slices
 from storage.database.upsert import upsert
 
 
@@ -36,9 +37,10 @@ def write_faces(connection: Connection, batch: Batch) -> None:
     if keys := sorted(batch.faces.keys() | {key for key, event in batch.events.items() if event.closed}):
         # Only once a track is a passage it is known whether it began within the hours.
         tracks = {track_id(key): event_id(key) for key in keys}
-        outside = select(TrackRow.id).where(TrackRow.id.in_(tracks), TrackRow.outside_hours)
-        if without := [tracks[name] for name in connection.execute(outside).scalars()]:
-            connection.execute(delete(EventFaceRow).where(EventFaceRow.event_id.in_(without)))
+        for part in slices(tracks):
+            outside = select(TrackRow.id).where(TrackRow.id.in_(part), TrackRow.outside_hours)
+            if without := [tracks[name] for name in connection.execute(outside).scalars()]:
+                connection.execute(delete(EventFaceRow).where(EventFaceRow.event_id.in_(without)))
 
 
 def of_camera(column: Any, camera: str) -> ColumnElement[bool]:

@@ -2,18 +2,17 @@
 
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from storage.database.batch import Batch, Key, Written, event_id, track_id
+from storage.database.batch import Batch, Key, Source, Written, event_id, track_id
 from storage.database.judgement import columns_of, kept_label, labelled, said_of_track, told_label
 from storage.database.models import BuildingRow, CameraRow, EventRow, TrackPathRow, TrackRow
 from storage.database.records import Policy
 from storage.database.rollups import Place, Totals, event_columns
+from storage.database.slices import slices
 from storage.database.upsert import upsert
-from storage.hours import Hours, within
 from storage.messages import Event, Track
 from storage.reviewing import Verdict
 from storage.telling import News, NewsKind
@@ -47,14 +46,6 @@ RELABEL: Final = (
 )
 
 
-class _Watched(NamedTuple):
-    """A camera as it is now."""
-
-    place: Place
-    hours: tuple[Hours, ...] | None
-    timezone: str
-
-
 class _Known(NamedTuple):
     """What is in the database of a batch's tracks: rows by identifier, where they were, which began outside the hours."""
 
@@ -77,20 +68,20 @@ def write_facts(connection: Connection, batch: Batch) -> Written:
     judged = batch.events.keys() | (keys - places.keys())
     old_events = _rows(connection, EventRow, [event_id(key) for key in judged])
     if new := keys - places.keys():
-        cameras = _cameras(connection, {camera for camera, _ in new})
+        cameras = _cameras(connection, {camera for camera, _ in new}) | batch.sources
         for key in new:
-            watched = cameras.get(key[0]) or _Watched(Place(key[0], "", None, counts=True), None, "")
-            places[key] = watched.place
-            if not _within(
-                watched, batch.tracks[key].first_seen_ns if key in batch.tracks else batch.events[key].started_ns
-            ):
+            source = cameras.get(key[0]) or Source(Place(key[0], "", None, counts=True))
+            places[key] = source.place
+            began_ns = batch.tracks[key].first_seen_ns if key in batch.tracks else batch.events[key].started_ns
+            if not source.counts_at(began_ns):
                 outside.add(key)
     news: list[News] = []
     labels = _write_tracks(connection, batch, _Known(old_tracks, old_events, places, outside), totals)
     # Outside the hours nothing is a breach.
     if events := {key: event for key, event in batch.events.items() if key not in outside}:
         rows = [
-            _book(key, event, old_events.get(event_id(key)), places[key], totals) | {"label": labels.get(key)}
+            _book(key, event, old_events.get(event_id(key)), places[key], totals)
+            | {"label": labels.get(key), "job_id": _job(batch, key)}
             for key, event in sorted(events.items())
         ]
         connection.execute(upsert(connection, EventRow.__table__, replace=EVENT_CHANGES), rows)
@@ -110,7 +101,7 @@ def _write_tracks(connection: Connection, batch: Batch, known: _Known, totals: T
     for key, track in sorted(batch.tracks.items()):
         place, old = known.places[key], known.tracks.get(track_id(key))
         judgement = kept_label(old) if old else told_label(known.events.get(event_id(key)), track.label)
-        row = _track_row(key, track, place) | {"outside_hours": key in known.outside}
+        row = _track_row(key, track, place) | {"outside_hours": key in known.outside, "job_id": _job(batch, key)}
         row |= labelled(row["label"], row["unknown_reason"], judgement)
         if old:
             totals.add(place, old.started_ns, columns_of(old), -1)
@@ -224,17 +215,25 @@ def write_paths(connection: Connection, batch: Batch) -> None:
         connection.execute(delete(TrackPathRow).where(TrackPathRow.track_id.in_(gone)))
 
 
+def _job(batch: Batch, key: Key) -> str | None:
+    source = batch.sources.get(key[0])
+    return None if source is None else source.job_id
+
+
 def _rows(
     connection: Connection, table: type[TrackRow] | type[EventRow], identifiers: list[str]
 ) -> dict[str, Row[Any]]:
     """As they are, and until the transaction ends stay: people change them too. Locked in one order, so that nobody waits
     for somebody who waits for them.
     """
-    query = select(table.__table__).where(table.id.in_(identifiers)).order_by(table.id).with_for_update()
-    return {row.id: row for row in connection.execute(query)}
+    rows: dict[str, Row[Any]] = {}
+    for part in slices(identifiers):
+        query = select(table.__table__).where(table.id.in_(part)).order_by(table.id).with_for_update()
+        rows |= {row.id: row for row in connection.execute(query)}
+    return rows
 
 
-def _cameras(connection: Connection, cameras: Collection[str]) -> dict[str, _Watched]:
+def _cameras(connection: Connection, cameras: Collection[str]) -> dict[str, Source]:
     query = select(
         CameraRow.id.label("camera_id"),
         CameraRow.building_id,
@@ -244,18 +243,9 @@ def _cameras(connection: Connection, cameras: Collection[str]) -> dict[str, _Wat
         BuildingRow.timezone,
     ).join(BuildingRow, BuildingRow.id == CameraRow.building_id)
     return {
-        row.camera_id: _Watched(_place(row), msgspec.convert(row.policy, Policy).hours, row.timezone)
+        row.camera_id: Source(_place(row), None, msgspec.convert(row.policy, Policy).hours, row.timezone)
         for row in connection.execute(query.where(CameraRow.id.in_(cameras)))
     }
-
-
-def _within(watched: _Watched, at_ns: int) -> bool:
-    """Whether passages count then; in doubt they do."""
-    try:
-        return within(watched.hours, at_ns, watched.timezone)
-    except (ZoneInfoNotFoundError, OverflowError):
-        # This machine's list of time zones is another's, or the camera's clock is beyond all years.
-        return True
 
 
 def _place(row: Any) -> Place:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.database.batch import Batch, Key, Written
 from storage.database.booking import apply
 from storage.database.engine import reading, writing
 from storage.database.left_open import LeftOpen, left_open
-from storage.database.models import CameraStateRow, CandidateRow, CheckpointRow, SnapshotRow
-from storage.database.pictures import announce
+from storage.database.models import CameraStateRow, CandidateRow, CheckpointRow, JobRow, SnapshotRow
+from storage.database.pictures import announce, forget
 from storage.database.spot_drawing import drawing, wipe_old
 from storage.errors import MaskwatchError
 from storage.messages import NS_PER_S, nanoseconds
@@ -175,9 +175,10 @@ class Ledger:
     def obsolete(self) -> list[str]:
         """Names of snapshot files of this partition that nothing needs any more, at most `MOST_OBSOLETE`.
 
-        Remove them, then `forget` them.
+        Remove them, then `forget` them. Those of a job are not among them: it may be writing them at this moment.
         """
-        query = select(SnapshotRow.name, SnapshotRow.camera_id).where(SnapshotRow.obsolete)
+        of_job = exists().where(JobRow.id == SnapshotRow.camera_id)
+        query = select(SnapshotRow.name, SnapshotRow.camera_id).where(SnapshotRow.obsolete, ~of_job)
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(SnapshotRow.name).limit(MOST_OBSOLETE)).all()
         # Another partition's may be written at this moment.
@@ -187,7 +188,7 @@ class Ledger:
         """Their files are gone, so the rows go."""
         if names:
             with writing(self._engine) as connection:
-                connection.execute(delete(SnapshotRow).where(SnapshotRow.name.in_(names), SnapshotRow.obsolete))
+                forget(connection, names)
 
     def _locked(self, connection: Connection) -> Any:
         """The partition's checkpoint, made if there is none, and locked until the transaction ends."""

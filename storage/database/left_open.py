@@ -30,13 +30,15 @@ def left_open(engine: Engine, camera: str) -> LeftOpen:
     Raises:
         StorageError: the database can't be read.
     """
-    tracks = select(TrackRow.__table__).where(TrackRow.camera_id == camera, TrackRow.closed.is_(False))
+    # Passages in recorded footage have numbers of their own.
+    live = TrackRow.camera_id == camera, TrackRow.job_id.is_(None)
+    tracks = select(TrackRow.__table__).where(*live, TrackRow.closed.is_(False))
     events = (
         select(EventRow.__table__, TrackRow.number)
         .join(TrackRow, TrackRow.id == EventRow.track_id)
-        .where(EventRow.camera_id == camera, EventRow.closed.is_(False))
+        .where(EventRow.camera_id == camera, EventRow.job_id.is_(None), EventRow.closed.is_(False))
     )
-    last = select(func.max(TrackRow.number)).where(TrackRow.camera_id == camera)
+    last = select(func.max(TrackRow.number)).where(*live)
     with reading(engine) as connection:
         return LeftOpen(
             tuple(read_track(row) for row in connection.execute(tracks.order_by(TrackRow.number))),

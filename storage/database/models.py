@@ -580,6 +580,8 @@ class JobRow(Base):
 
     Whoever plans or finishes it holds it by lease, as chunks are held. `digest` tells footage of a camera from other
     footage, once it is read: files and when they began. `replaced_by` is the job whose facts took the place of this one's.
+    `tries` counts workers that died with it, `delays` how often in a row it was put off. `faces`, `tracks` and `events`
+    are what was found, once it is done.
     """
 
     __tablename__ = "job"
@@ -613,6 +615,10 @@ class JobRow(Base):
     sent_at_ns: Mapped[int] = mapped_column(server_default=text("0"))
     not_before_ns: Mapped[int] = mapped_column(server_default=text("0"))
     tries: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    delays: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    faces: Mapped[int] = mapped_column(server_default=text("0"))
+    tracks: Mapped[int] = mapped_column(server_default=text("0"))
+    events: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class JobFileRow(Base):
@@ -620,6 +626,7 @@ class JobFileRow(Base):
 
     `analysis` tells what is looked at, and how, from anything else: files with the same one give the same results.
     `whole` says why it can only be read in one piece. `report` is compressed.
+    `errors` are the sentences on what can't be decoded.
     """
 
     __tablename__ = "job_file"
@@ -638,6 +645,7 @@ class JobFileRow(Base):
     duration_ns: Mapped[int | None]
     plan: Mapped[bytes | None]
     whole: Mapped[str | None] = mapped_column(Text())
+    errors: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     report: Mapped[bytes | None]
     annotated: Mapped[str | None] = mapped_column(FILE)
 
@@ -646,11 +654,16 @@ class JobChunkRow(Base):
     """A stretch of a file, analysed at once; `results` is what was seen in it, compressed.
 
     Whoever works on it holds it until `lease_until_ns`; `token` is the fencing token, which grows each time that it is
-    taken. `at_ns` is how far the footage is done, `not_before_ns` when it may be tried again after a failure.
+    taken. `at_ns` is how far the footage is done, `not_before_ns` when it may be tried again after a failure;
+    `tries` and `delays` are as in `JobRow`.
     """
 
     __tablename__ = "job_chunk"
-    __table_args__ = (Index(None, "state", "lease_until_ns"),)
+    __table_args__ = (
+        # What is held or was sent just now; and what is next of a job, without a look at what is done.
+        Index(None, "state", "sent_at_ns"),
+        Index(None, "job_id", "state", "file", "number"),
+    )
 
     job_id: Mapped[str] = mapped_column(ID, primary_key=True)
     file: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
@@ -667,6 +680,7 @@ class JobChunkRow(Base):
     sent_at_ns: Mapped[int] = mapped_column(server_default=text("0"))
     not_before_ns: Mapped[int] = mapped_column(server_default=text("0"))
     tries: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    delays: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     results: Mapped[bytes | None]
 
 
@@ -674,7 +688,7 @@ class UploadRow(Base):
     """Footage that was sent to us, in the upload folder under its identifier; it goes when its job ends."""
 
     __tablename__ = "upload"
-    __table_args__ = (Index(None, "created_at_ns"),)
+    __table_args__ = (Index(None, "created_at_ns"), Index(None, "job_id"))
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     name: Mapped[str] = mapped_column(Text())

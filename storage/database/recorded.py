@@ -24,19 +24,23 @@ class Recorded:
 def recorded(engine: Engine, camera: str) -> Recorded:
     """What the aggregator has written down of a camera; paths of tracks that are not closed lack their end.
 
+    What jobs found in recorded footage of the camera is left out: its tracks are numbered by job.
+
     Raises:
         StorageError: the database can't be read.
     """
+    live = TrackRow.camera_id == camera, TrackRow.job_id.is_(None)
     with reading(engine) as connection:
-        rows = connection.execute(select(TrackRow.__table__).where(TrackRow.camera_id == camera))
+        rows = connection.execute(select(TrackRow.__table__).where(*live))
         tracks = {row.number: row for row in rows}
         parts = connection.execute(
             select(TrackRow.number, TrackPathRow.boxes)
             .join(TrackPathRow, TrackPathRow.track_id == TrackRow.id)
-            .where(TrackRow.camera_id == camera)
+            .where(*live)
             .order_by(TrackRow.number, TrackPathRow.part)
         ).all()
-        events = connection.execute(select(EventRow.__table__).where(EventRow.camera_id == camera)).all()
+        of_camera = EventRow.camera_id == camera, EventRow.job_id.is_(None)
+        events = connection.execute(select(EventRow.__table__).where(*of_camera)).all()
     numbers = {row.id: number for number, row in tracks.items()}
     packed: dict[int, list[bytes]] = {}
     for number, boxes in parts:

@@ -77,6 +77,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
     Attributes:
         camera, building, zone: where.
+        job: that they were seen in, of recorded footage.
         label: of the track.
         type, verdict: of its event.
         from_ns, to_ns: started at or after the one, before the other; Unix time.
@@ -86,6 +87,7 @@ class Wanted(msgspec.Struct, frozen=True):
     camera: str | None = None
     building: str | None = None
     zone: str | None = None
+    job: str | None = None
     label: str | None = None
     type: str | None = None
     verdict: str | None = None
@@ -269,7 +271,12 @@ def _listed(table: Any, kind: type[msgspec.Struct], wanted: Wanted, after: Posit
     """The rows of a table by place and time, newest first."""
     conditions: list[ColumnElement[bool]] = [
         getattr(table, f"{name}_id") == value
-        for name, value in (("camera", wanted.camera), ("building", wanted.building), ("zone", wanted.zone))
+        for name, value in (
+            ("camera", wanted.camera),
+            ("building", wanted.building),
+            ("zone", wanted.zone),
+            ("job", wanted.job),
+        )
         if value is not None
     ]
     if wanted.from_ns is not None:

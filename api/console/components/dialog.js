@@ -26,10 +26,10 @@ export function Dialog({ title, close, wide = false, actions, onKeyDown, childre
   </dialog>`;
 }
 
-// A question before something that can't be taken back.
-export function Confirm({ title, text, confirm, act, close, busy = false }) {
+// A question before something that can't be taken back. `leave`: what the button says that leaves it alone.
+export function Confirm({ title, text, confirm, leave = T.dialog.cancel, act, close, busy = false }) {
   return html`<${Dialog} title=${title} close=${close} actions=${html`
-    <button type="button" class="button" onClick=${close}>${T.dialog.cancel}</button>
+    <button type="button" class="button" onClick=${close}>${leave}</button>
     <button type="button" class="button danger" disabled=${busy} onClick=${act}>${confirm}</button>`}>
     <p>${text}</p>
   <//>`;

@@ -8,6 +8,8 @@ const LINES = {
   review: "M4 5h16v11H4zM9 20h6M8.5 10.5l2.5 2.5 4.5-5",
   reports: "M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6",
   camera: "M3 7h12v10H3zM15 11l6-3v8l-6-3",
+  footage: "M4 5h16v14H4zM8 5v14M16 5v14M4 9.700h4M4 14.300h4M16 9.700h4M16 14.300h4",
+  folder: "M3 6h6l2 2.500h10V19H3z",
   photo: "M4 7h3l2-3h6l2 3h3v12H4zM12 16a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z",
   people: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c.5-4 3-6 6.5-6s6 2 6.5 6M16 4.5a3.5 3.5 0 0 1 0 6.5M18 14.5c2 .8 3.2 2.7 3.5 5.5",
   audit: "M6 3h9l4 4v14H6zM9 10h7M9 14h7M9 18h4",

@@ -2,7 +2,7 @@
 
 import { Icon } from "../components/icon.js";
 import { stateText } from "../components/camera.js";
-import { since } from "../format.js";
+import { percent, since } from "../format.js";
 import { href } from "../router.js";
 import { may } from "../session.js";
 import { T } from "../texts.js";
@@ -12,12 +12,13 @@ const MOST = 5;
 
 // `troubles`: only those of the system, and nothing where there are none.
 export function Attention({ data, troubles = false }) {
-  const lines = troubles ? system(data) : [...cameras(data), ...waiting(data), ...jobs(data), ...system(data)];
+  const lines = troubles ? system(data) : [...cameras(data), ...waiting(data), ...failed(data), ...system(data)];
   if (troubles && lines.length === 0) return null;
   return html`<section class="block"><h2>${T.overview.attention}</h2>
     <ul class="card attention">
       ${lines.length === 0 && html`<${Line} kind="good" icon="calm" title=${T.overview.calm} below=${T.overview.calmText} />`}
       ${lines}
+      ${!troubles && running(data)}
     </ul></section>`;
 }
 
@@ -58,13 +59,22 @@ function waiting({ events_pending: pending, spot_checks: spot }) {
   return lines;
 }
 
-function jobs({ jobs: list }) {
-  const failed = list.filter((one) => one.state === "failed").length;
-  const running = list.filter((one) => !["failed", "done", "cancelled"].includes(one.state)).length;
+function failed({ jobs }) {
+  const number = jobs.filter((one) => one.state === "failed").length;
+  return number > 0 ? [html`<${Line} key="failed" kind="bad" icon="warning" title=${T.overview.jobsFailed(number)}>
+    <a class="button small" href=${href("footage", { state: "failed" })}>${T.overview.toFootage}</a><//>`] : [];
+}
+
+// Footage that is being analysed: nobody is needed for that, but it is good to know.
+function running({ jobs }) {
+  const list = jobs.filter((one) => !["failed", "done", "cancelled"].includes(one.state));
   return [
-    failed > 0 && html`<${Line} key="failed" kind="bad" icon="warning" title=${T.overview.jobsFailed(failed)} />`,
-    running > 0 && html`<${Line} key="jobs" icon="again" title=${T.overview.jobs(running)} />`,
-  ].filter(Boolean);
+    ...list.slice(0, MOST).map((one) => html`<${Line} key=${one.id} kind=${one.state === "waiting" ? "" : "good"} icon="footage"
+      title=${T.overview.job(one.name, T.footage.states[one.state] ?? one.state, one.progress > 0 && percent(one.progress, 0))}>
+      <a class="button small" href=${href(`footage/${one.id}`)}>${T.overview.toJob}<span class="unseen"> ${one.id}</span></a><//>`),
+    list.length > MOST && html`<${Line} key="jobs" kind="good" icon="footage" title=${T.overview.moreJobs(list.length - MOST)}>
+      <a class="button small" href=${href("footage")}>${T.overview.toFootage}</a><//>`,
+  ];
 }
 
 function system({ trouble, cameras: { known } }) {

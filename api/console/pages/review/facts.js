@@ -32,7 +32,7 @@ export function Facts({ event, places }) {
     [T.review.long, event.state === "ongoing" ? T.review.ongoing(lasted(event)) : lasted(event)],
     [T.review.corrected, event.corrected_at ? T.review.correctedAt(time(event.corrected_at, timezone)) : T.review.notCorrected],
     [T.review.confidence, percent(event.confidence, 0)],
-    [T.review.footage, event.job_id],
+    [T.review.footage, event.job_id && html`<a href=${href(`footage/${event.job_id}`)}>${event.job_id}</a>`],
   ];
   return html`<section class="card pad"><h2 class="unseen">${T.review.facts}</h2>
     <dl class="facts">${lines.filter(([, value]) => value).map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value}</dd>`)}</dl>

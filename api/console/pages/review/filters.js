@@ -1,12 +1,12 @@
 // What is looked at: filters that stand in the address, so that a link leads to the same events.
 
 import { Choice, Field } from "../../components/field.js";
-import { go } from "../../router.js";
+import { go, href } from "../../router.js";
 import { T } from "../../texts.js";
 import { html } from "../../ui.js";
 import { dateIn, midnight, nextDay } from "../../when.js";
 
-const FACTS = ["building", "camera", "zone", "type", "label"];
+const FACTS = ["building", "camera", "zone", "type", "label", "job"];
 const LABELS = ["without_mask", "incorrect_mask"];
 const VERDICTS = ["pending", "confirmed", "dismissed", "all"];
 const PERIODS = { today: 0, week: 6, month: 29 };
@@ -43,7 +43,7 @@ export function Filters({ route: { query }, places, tracks = false }) {
   const period = value("from") || value("to") ? "dates" : value("period");
   const set = [
     T.review.verdicts[value("verdict") || "pending"], T.labels[value("type")], T.labels[value("label")], places.buildings.get(building)?.name,
-    places.zones.get(value("zone"))?.name, places.cameras.get(value("camera"))?.name, period && T.review.periods[period],
+    places.zones.get(value("zone"))?.name, places.cameras.get(value("camera"))?.name, period && T.review.periods[period], value("job") && T.review.job,
   ];
   return html`<details class="card more-filters"><summary>${T.review.filters}: <strong>${set.slice(tracks ? 1 : 0).filter(Boolean).join(", ") || T.review.every}</strong></summary><div class="filters">
     ${places.buildings.size > 1 && html`<${Choice} label=${T.review.building} value=${building} change=${(one) => change({ building: one, camera: "", zone: "" })}
@@ -61,5 +61,6 @@ export function Filters({ route: { query }, places, tracks = false }) {
       options=${[["", T.review.always], ...Object.keys(PERIODS).map((one) => [one, T.review.periods[one]]), ["dates", T.review.periods.dates]]} />
     ${period === "dates" && html`<${Field} label=${T.review.from} type="date" value=${value("from")} max=${value("to")} onChange=${(event) => change({ from: event.target.value })} />
       <${Field} label=${T.review.to} type="date" value=${value("to")} min=${value("from")} onChange=${(event) => change({ to: event.target.value })} />`}
-  </div></details>`;
+  </div></details>
+  ${value("job") && html`<p class="meaning of-job">${T.review.jobOnly} <a href=${href(`footage/${value("job")}`)}>${T.review.toJob}</a> <a href=${href("review", { ...Object.fromEntries(query), job: "" })}>${T.review.jobAll}</a></p>`}`;
 }

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_upload"),
     )
     op.create_index("ix_upload_created_at_ns", "upload", ["created_at_ns"])
+    op.create_index("ix_upload_job_id", "upload", ["job_id"])
     op.create_table(
         "upkeep",
         sa.Column("name", NAME, nullable=False),
@@ -96,6 +97,9 @@ def _jobs() -> None:
         sa.Column("replaced_by", ID, nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         *_held(),
+        sa.Column("faces", NS, nullable=False, server_default=sa.text("0")),
+        sa.Column("tracks", NS, nullable=False, server_default=sa.text("0")),
+        sa.Column("events", NS, nullable=False, server_default=sa.text("0")),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
     )
     op.create_index("ix_job_state", "job", ["state"])
@@ -117,6 +121,7 @@ def _jobs() -> None:
         sa.Column("duration_ns", NS, nullable=True),
         sa.Column("plan", sa.LargeBinary(), nullable=True),
         sa.Column("whole", sa.Text(), nullable=True),
+        sa.Column("errors", sa.JSON(), nullable=True),
         sa.Column("report", sa.LargeBinary(), nullable=True),
         sa.Column("annotated", sa.String(80), nullable=True),
         sa.PrimaryKeyConstraint("job_id", "number", name="pk_job_file"),
@@ -140,7 +145,8 @@ def _chunks() -> None:
         sa.Column("results", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("job_id", "file", "number", name="pk_job_chunk"),
     )
-    op.create_index("ix_job_chunk_state_lease_until_ns", "job_chunk", ["state", "lease_until_ns"])
+    op.create_index("ix_job_chunk_state_sent_at_ns", "job_chunk", ["state", "sent_at_ns"])
+    op.create_index("ix_job_chunk_job_id_state_file_number", "job_chunk", ["job_id", "state", "file", "number"])
 
 
 def _held() -> tuple[sa.Column[Any], ...]:
@@ -152,4 +158,5 @@ def _held() -> tuple[sa.Column[Any], ...]:
         sa.Column("sent_at_ns", NS, nullable=False, server_default=zero),
         sa.Column("not_before_ns", NS, nullable=False, server_default=zero),
         sa.Column("tries", sa.Integer(), nullable=False, server_default=zero),
+        sa.Column("delays", sa.Integer(), nullable=False, server_default=zero),
     )
