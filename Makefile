@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --no-deps --require-hashes --compile-bytecode
 ROOMS := ingest detect classify storage api infra
-ALONE := bench camera_bench camera_commands compose_run demo endurance killed_aggregator live outages preview_api scale_out substream watch workers
+ALONE := bench camera_bench camera_commands compose_run demo endurance job_chaos killed_aggregator live outages preview_api scale_out substream watch workers
 MODELS := $(VENV)/share/maskwatch/models
 CONSOLE := $(VENV)/share/maskwatch/console
 SCRIPTS := $(VENV)/share/maskwatch/npm

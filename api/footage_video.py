@@ -1,12 +1,13 @@
-"""Videos as an answer: the whole file, or the part that a player asks for."""
+"""Videos as an answer, the whole file or the part that a player asks for, and all that a job found; never for ever."""
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from api.pictures import PRIVATE
@@ -53,13 +54,8 @@ class VideoResponse(FileResponse):
         Raises:
             ProblemError: 416: there is no such part.
         """
-
-        async def patient(message: Message) -> None:
-            async with asyncio.timeout(STILL_S):
-                await send(message)
-
         try:
-            await super().__call__(self._asked(scope), receive, patient)
+            await super().__call__(self._asked(scope), receive, _patient(send))
         except TimeoutError:
             # The server closes what was not sent to its end.
             return
@@ -81,3 +77,23 @@ class VideoResponse(FileResponse):
                 size=self._size,
             )
         return scope
+
+
+class ArchiveResponse(StreamingResponse):
+    """A file that is made while it is sent; for nobody who does not take it."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it."""
+        # Likewise closed by the server.
+        with suppress(TimeoutError):
+            await super().stream_response(_patient(send))
+
+
+def _patient(send: Send) -> Send:
+    """`send` that raises a TimeoutError once nothing was taken for `STILL_S`."""
+
+    async def patient(message: Message) -> None:
+        async with asyncio.timeout(STILL_S):
+            await send(message)
+
+    return patient

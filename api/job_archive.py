@@ -82,9 +82,9 @@ def _written(
         yield
     for name in wanted:
         # Their time may be over: a report outlives the pictures in it.
-        path = snapshots / name
-        if PICTURE_NAME.fullmatch(name) and path.is_file():
-            archive.writestr(entry(f"{SNAPSHOTS}/{name}", packed=False), path.read_bytes())
+        picture = _read(snapshots / name) if PICTURE_NAME.fullmatch(name) else None
+        if picture is not None:
+            archive.writestr(entry(f"{SNAPSHOTS}/{name}", packed=False), picture)
             yield
     for one in found:
         if one.annotated is not None and (video := annotated / Path(one.annotated).name).is_file():
@@ -95,6 +95,14 @@ def _written(
                 while piece := source.read(PIECE_BYTES):
                     target.write(piece)
                     yield
+
+
+def _read(path: Path) -> bytes | None:
+    """A picture; None where it is gone, perhaps since a moment ago."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _of_track(track: TrackReport, start_ns: int | None) -> tuple[object, ...]:

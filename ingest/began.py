@@ -16,6 +16,10 @@ TOLD: Final = ("com.apple.quicktime.creationdate", "creation_time")
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """Clocks that were never set begin with 1904 or 1970."""
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""What is said to have begun later has a wrong clock; in nanoseconds, the end of time itself fits no database."""
+
 _MONTH: Final = r"[^\W\d_]{3,9}\.?"
 _WRITTEN: Final = {
     "Y": r"\d{4}",
@@ -51,7 +55,7 @@ def began_ns(path: Path) -> int | None:
             with suppress(ValueError, OverflowError):
                 moment = datetime.fromisoformat(metadata.get(name, ""))
                 moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-                if moment >= EARLIEST:
+                if EARLIEST <= moment < LATEST:
                     return _ns(moment)
     return None
 
@@ -78,7 +82,9 @@ def began_by_name(name: str, pattern: str, timezone: str) -> int | None:
     for found in shape.finditer(name):
         with suppress(ValueError, OverflowError):
             moment = datetime.strptime(found[1], pattern)  # noqa: DTZ007 its zone comes next
-            return _ns(moment.replace(tzinfo=zone) if moment.tzinfo is None else moment)
+            moment = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+            if EPOCH <= moment < LATEST:
+                return _ns(moment)
     return None
 
 
@@ -107,5 +113,5 @@ def _shape(pattern: str) -> re.Pattern[str]:
 
 
 def _ns(moment: datetime) -> int:
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    since = moment - EPOCH
     return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000

@@ -21,6 +21,9 @@ from storage.messages import NS_PER_S
 ENTRY_NS: Final = NS_PER_S // 2
 """Of places to begin with that are closer together, one is remembered."""
 
+LONGEST_S: Final = 366 * 24 * 3600.0
+"""A file that states that it is longer is not believed."""
+
 
 def plan_footage(path: Path, fps: float, chunk_s: float, stop: Callable[[], bool]) -> FootagePlan:
     """Cut a video file into pieces of at least `chunk_s` seconds, but for the last.
@@ -69,7 +72,7 @@ def whole_plan(path: Path, fps: float, reason: str) -> FootagePlan:
 
 
 def _whole(summary: FootageSummary, fps: float, reason: str) -> FootagePlan:
-    length_s = max(0.0, summary.stated_duration_s or 0.0)
+    length_s = min(max(0.0, summary.stated_duration_s or 0.0), LONGEST_S)
     # It is not known before it is read; a piece has some length all the same.
     duration_ns = max(1, round(length_s * NS_PER_S))
     frames, samples = round(length_s * summary.fps), round(length_s * min(fps, summary.fps or fps))

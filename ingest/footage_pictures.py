@@ -25,7 +25,7 @@ class Pictures:
 
     def __init__(self, path: Path, plan: FootagePlan, fps: float, *, threads: int = 1) -> None:
         """Open a file; for arguments and errors see `ingest.piece_reader.PieceReader`."""
-        self._path, self._plan, self._fps = path, plan, fps
+        self._path, self._plan, self._fps, self._threads = path, plan, fps, threads
         self._footage: Footage | None = None
         self._entered: Entered | None = None
         self._entries: list[int] = []
@@ -68,7 +68,7 @@ class Pictures:
             return
         if self._footage is not None:
             self._footage.close()
-        self._footage = Footage(self._path)
+        self._footage = Footage(self._path, threads=self._threads)
         self._frames = self._footage.frames(self._fps)
 
     def _from(self, entered: Entered, pts: int | None) -> Iterator[Frame]:

@@ -30,7 +30,8 @@ class PieceReader:
             plan: of all of it.
             piece: of the plan; of a plan that is `whole`, the only one.
             fps: samples a second, as it was planned for.
-            threads: decoder threads, of footage that is cut up: with one, the decoder notices all damage that it can.
+            threads: decoder threads. With one, the decoder notices all damage that it can, and makes the same of it each
+                time; with more, what it makes of damage depends on which of them was faster.
 
         Raises:
             InputError: as `ingest.footage.Footage`.
@@ -43,7 +44,7 @@ class PieceReader:
         self._footage: Footage | None = None
         self._entered: Entered | None = None
         if plan.whole is not None:
-            self._footage = Footage(path)
+            self._footage = Footage(path, threads=threads)
         else:
             self._entered = Entered(path, threads)
 

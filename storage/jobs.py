@@ -112,7 +112,7 @@ class NewJob(msgspec.Struct, frozen=True):
 
     Attributes:
         camera_id: whose footage it is.
-        files: 1 to 1000, in order.
+        files: 1 to 10,000, in order.
         building_id, zone_id: where it was seen; None: where the camera is now.
         fps, policy: see `JobOptions`; None: the camera's.
         annotate, fresh, start_ns, name_pattern, chunk_s: see `JobOptions`.
@@ -176,7 +176,7 @@ class Job(msgspec.Struct, frozen=True):
         done_s: of it, how much is done.
         realtime_factor: footage in relation to the time it took, since the job was started, what was known already left
             out; None: not known yet.
-        eta_s: how much longer it takes; None: not known, or it has ended.
+        eta_s: how much longer it takes; None: not known, all footage is done, or it has ended.
         faces: found so far.
         tracks, events: 0 until it is done.
         not_decoded: what could not be decoded, of all files.

@@ -17,7 +17,7 @@ from infra.system.workers import Role, worker_commands
 from storage.bus import Bus
 from storage.database.engine import migrate, open_engine, reading
 from storage.database.jobs import Jobs
-from storage.database.models import EventRow, JobChunkRow, JobRow, TrackRow
+from storage.database.models import EventRow, JobChunkRow, TrackRow
 from storage.database.records import NewCamera
 from storage.database.sites import Sites
 from storage.identity import SYSTEM
@@ -55,6 +55,8 @@ class JobHouse:
             sites = Sites(self.engine, self.places.media)
             building = sites.add_building("North", "UTC")
             sites.add_camera(NewCamera("Door", building.id, "rtsp://10.0.0.5/1", id=CAMERA))
+            # The system opens the file in this process, too: closing it again would drop SQLite's locks of ours.
+            self.engine.dispose()
             commands = worker_commands(self.settings, self._roles)
             self.system = stack.enter_context(System(self.settings, commands, port=0, say=self.said.append))
             self.system.wait_ready()
@@ -137,13 +139,7 @@ class JobHouse:
 
     def deaths(self, job_id: str) -> int:
         """How many workers died with one of its chunks."""
-        return max(row.tries for row in self._chunks(job_id))
-
-    def tries(self) -> int:
-        """With how many workers anything unfinished has died."""
-        with reading(self.engine) as connection:
-            jobs = connection.execute(select(func.max(JobRow.tries)).where(JobRow.ended_at_ns.is_(None))).scalar()
-        return max([jobs or 0, *(row.tries for row in self._chunks(None) if row.state != ChunkState.DONE.value)])
+        return max(int(row.tries) for row in self._chunks(job_id))
 
     def count(self, table: type[JobChunkRow | TrackRow | EventRow]) -> int:
         """Rows of a table."""

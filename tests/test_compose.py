@@ -354,3 +354,9 @@ def test_the_demos_cameras_are_entered_once(tmp_path: Path) -> None:
     assert register(load_settings(), urls) == []
     with pytest.raises(NotFoundError, match=r"infra\.demo\.prepared"):
         clips_in(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["detect", "classify", "classify-gpu", "jobs"])
+def test_who_reads_a_model_of_your_own_has_its_folder(name: str) -> None:
+    """A job pins the model that `classify` runs, and reads it for that."""
+    assert "models:/models:ro" in service(name)["volumes"]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
@@ -190,6 +191,7 @@ def test_the_way_back_keeps_all_but_what_the_first_version_cannot_read(empty: st
 
 
 SECOND = "0002"
+THIRD = "0003"
 """The revision before accounts, reviews, spot checks and the audit log."""
 
 
@@ -286,6 +288,35 @@ def test_what_the_second_version_wrote_is_kept_and_counted(empty: str) -> None:
     migrate(engine)
     with reading(engine) as connection:
         assert connection.execute(text("SELECT unknown, blurred FROM hour_rollup")).one() == (1, 1)
+    engine.dispose()
+
+
+def test_what_jobs_found_goes_with_their_tables(empty: str) -> None:
+    engine = open_engine(empty)
+    migrate(engine)
+    with writing(engine) as connection:
+        for name, job in (("live", None), ("recorded", "j-1")):
+            own = {"id": name, "name": name, "event_id": name, "job_id": job, "obsolete": False}
+            for table in map(Base.metadata.tables.__getitem__, ("track", "event", "snapshot")):
+                row = a_row(table) | {column: value for column, value in own.items() if column in table.columns}
+                connection.execute(table.insert().values(row))
+        command.downgrade(alembic_config(connection), THIRD)
+        for query in ("SELECT id FROM track", "SELECT id FROM event", "SELECT name FROM snapshot WHERE NOT obsolete"):
+            assert connection.execute(text(query)).scalar_one() == "live"
+    engine.dispose()
+
+
+def test_a_migration_takes_as_long_as_it_takes(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, limits = open_engine(postgres.new()), []
+
+    def upgrade(config: Config, _: str) -> None:
+        limits.append(config.attributes["connection"].execute(text("SHOW statement_timeout")).scalar_one())
+
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    migrate(engine)
+    with reading(engine) as connection:
+        limits.append(connection.execute(text("SHOW statement_timeout")).scalar_one())
+    assert limits == ["0", "30s"]
     engine.dispose()
 
 
@@ -522,3 +553,16 @@ def test_a_password_in_the_query_is_not_shown() -> None:
     with pytest.raises(UsageError) as error:
         open_engine("mysql://db/mw?password=s3cret")
     assert "s3cret" not in str(error.value)
+
+
+def test_opening_a_file_anew_leaves_the_locks_on_it(tmp_path: Path) -> None:
+    # POSIX: to close a file drops all locks that the process has on it, by whatever opening.
+    path = tmp_path / "maskwatch.sqlite3"
+    engine = open_engine(sqlite_url(path))
+    migrate(engine)
+    other = f"import sqlite3; sqlite3.connect({str(path)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
+    with writing(engine):
+        open_engine(sqlite_url(path)).dispose()
+        done = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False, timeout=60)
+    assert "database is locked" in done.stderr
+    engine.dispose()

@@ -30,9 +30,6 @@ REDIS_KILLS = 5 if PROOF else 1
 CANCELS = 100 if PROOF else 10
 TINY = 1000 if PROOF else 20
 LEASE_S = 2.0
-MOST_TRIES = 3
-"""Chunks that died so often are spared: with five deaths the job fails, as it should."""
-
 LIMIT_S = 180.0
 PICTURE_BLOCKS = 2
 """Of the frame store, for a picture of the clip."""
@@ -56,8 +53,6 @@ def killing(house: JobHouse, dice: random.Random, killed: list[str]) -> Iterator
             working = house.bus.heartbeats()
             name, pid = dice.choice([one for one in sorted(house.system.pids().items()) if one[0] != "redis"])
             if name not in working or working[name].pid != pid:
-                continue
-            if name.startswith("jobs-") and house.tries() >= MOST_TRIES:
                 continue
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -28,7 +28,7 @@ from storage.database.records import NewCamera
 from storage.database.rollups import Place
 from storage.database.sites import Sites
 from storage.job_work import FileReport, PlannedFile, Stretch
-from storage.jobs import Pin
+from storage.jobs import ChunkKey, Pin
 from storage.messages import NS_PER_S, Event, Track
 from storage.words import Label
 
@@ -263,6 +263,21 @@ def test_the_bar_on_a_terminal_says_how_far_it_is(
     assert f"job {job} done" in shown
     assert "0:12 of 0:12 footage" in shown
     assert "100%" in shown
+
+
+def test_nobody_is_told_how_long_a_job_takes_to_be_finished(
+    maskwatch: Call, engine: Engine, door: str, film: Path
+) -> None:
+    job = submit(maskwatch, film, "--camera", door)
+    work = plan(engine, job, 1)
+    held = work.take_chunk(ChunkKey(job, 0, 0), time.time_ns())
+    assert held is not None
+    assert "being finished" not in maskwatch("job", "show", job)[1]
+    work.save_chunk(held, b"", 60, 0, time.time_ns())
+    shown = maskwatch("job", "show", job)[1]
+    assert "0:12 of 0:12 footage" in shown
+    assert "being finished" in shown
+    assert " left" not in shown
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0.2, "0:00"), (61, "1:01"), (-3, "0:00"), (90_000, "25:00:00")])

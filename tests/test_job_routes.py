@@ -1,5 +1,6 @@
 """Recorded footage over the API: sending it, naming it, submitting jobs, and what comes of them."""
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -18,7 +19,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from sqlalchemy import select
+from starlette.types import Message
 
+from api import footage_video
 from api import uploads as uploads_module
 from api.routes.overview import overview
 from storage.database.api_keys import ApiKeys, NewKey
@@ -650,3 +653,25 @@ def test_jobs_of_other_buildings_are_not_there(api: Api, camera: str) -> None:
         problem(api.client.post("/api/v1/jobs", json=body, headers=own), 404, "not-found")
     for path in ("/jobs", "/events", "/tracks"):
         assert api.client.get(f"/api/v1{path}", headers=own).json()["items"] == []
+
+
+def test_who_takes_nothing_of_an_archive_keeps_nobody_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footage_video, "STILL_S", 0.05)
+    asked = 0
+
+    def parts() -> Iterator[bytes]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield b"more"
+
+    async def stuck(message: Message) -> None:
+        if message.get("body"):
+            await asyncio.Event().wait()
+
+    async def silent() -> Message:
+        return await asyncio.Future[Message]()
+
+    scope: dict[str, Any] = {"type": "http", "asgi": {"spec_version": "2.3"}}
+    asyncio.run(footage_video.ArchiveResponse(parts())(scope, silent, stuck))
+    assert asked == 1

@@ -9,14 +9,17 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
 from storage.database.audit import AuditLog, AuditWanted
-from storage.database.batch import Batch, FaceShot, Kept, Source
+from storage.database.batch import Batch, FaceShot, Kept, Source, Written
+from storage.database.booking import apply
 from storage.database.engine import reading, writing
+from storage.database.job_videos import JobVideos
 from storage.database.job_work import JobWork
 from storage.database.jobs import Jobs
 from storage.database.models import (
@@ -267,7 +270,7 @@ def test_a_job_goes_its_way(database: Engine, jobs: Jobs, work: JobWork) -> None
     for number in (1, 2):
         work.save_chunk(take(work, job, number), RESULTS + b"%d" % number, 300, 7, at(2))
     almost = jobs.get(job.id)
-    assert (almost.state, almost.progress) == (JobState.RUNNING, 0.99)
+    assert (almost.state, almost.progress, almost.eta_s) == (JobState.RUNNING, 0.99, None)
     assert work.due(at(3)) == [Todo("finish", job.id)]
     assert list(work.results(job.id, 0)) == [RESULTS + b"0", RESULTS + b"1", RESULTS + b"2"]
     finish(work, job, at(4))
@@ -325,6 +328,51 @@ def test_small_jobs_are_not_stuck_behind_large_ones(jobs: Jobs, work: JobWork) -
     # Each that is done makes room for one.
     work.save_chunk(take(work, large), RESULTS, 1, 0, NOW_NS)
     assert work.due(NOW_NS) == [Todo("chunk", large.id, ChunkKey(large.id, 0, 4))]
+
+
+def test_however_little_is_sent_ahead_there_is_a_place_for_what_another_job_needs(jobs: Jobs, work: JobWork) -> None:
+    large = jobs.create(new("large.mp4"))
+    plan(work, large, 100)
+    assert len(work.due(NOW_NS, window=3, most=4)) == 3
+    assert work.due(NOW_NS, window=3, most=4) == []
+    small = jobs.create(new("small.mp4"))
+    assert work.due(NOW_NS, window=3, most=4) == [Todo("plan", small.id)]
+    plan(work, small, 5)
+    assert [todo.job for todo in work.due(NOW_NS, window=3, most=4)] == [small.id]
+    work.save_chunk(take(work, large), RESULTS, 1, 0, NOW_NS)
+    assert [todo.job for todo in work.due(NOW_NS, window=3, most=4)] == [small.id], "the one with less in flight"
+
+
+def test_no_video_is_kept_of_a_job_that_ended_without_it(
+    database: Engine, jobs: Jobs, work: JobWork, tmp_path: Path
+) -> None:
+    over, going_on, cancelled = (jobs.create(new(name)) for name in ("over.mp4", "going.mp4", "gone.mp4"))
+    plan(work, over, 1)
+    look(work, over)
+    held = work.take_job(over.id, NOW_NS)
+    assert held is not None
+    work.commit(held, found(held), [FileReport(0, b"{}", (), f"{over.id}-0.mp4")], NOW_NS)
+    names = {
+        f"{over.id}-0.mp4": True,
+        f".{over.id}-0-a1b2c3d4.mp4": False,
+        f"{going_on.id}-0.mp4": True,
+        f".{going_on.id}-1-a1b2c3d4.mp4": True,
+        f"{cancelled.id}-0.mp4": False,
+        f".{cancelled.id}-1-a1b2c3d4.mp4": False,
+        "j-0123456789-0.mp4": False,
+        "somebody's.mp4": True,
+    }
+    videos = JobVideos(database, tmp_path / "annotated")
+    assert videos.sweep() == 0, "no folder yet"
+    (tmp_path / "annotated").mkdir()
+    for name in names:
+        (tmp_path / "annotated" / name).touch()
+    jobs.cancel(cancelled.id)
+    assert videos.sweep() == 4
+    assert {path.name for path in (tmp_path / "annotated").iterdir()} == {name for name, kept in names.items() if kept}
+    jobs.cancel(going_on.id)
+    assert videos.sweep() == 2
+    assert videos.sweep() == 0
 
 
 def test_only_so_much_is_in_flight(jobs: Jobs, work: JobWork) -> None:
@@ -676,6 +724,45 @@ def test_of_two_that_finish_the_same_footage_the_later_one_stays(
     assert replaced in ([both[1].id, None], [None, both[0].id])
     assert count(database, TrackRow) == 2
     assert totals(database) == {"tracks": 2, "without_mask": 2, "events": 2}
+
+
+def test_footage_that_is_known_is_not_answered_by_what_is_being_replaced(
+    database: Engine, jobs: Jobs, work: JobWork, other: JobWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = done(jobs, work, new())
+    fresh, again = jobs.create(new(fresh=True)), jobs.create(new())
+    plan(work, fresh)
+    look(work, fresh)
+    here, go_on = threading.Event(), threading.Event()
+
+    def slowly(*args: Any) -> Written:
+        """Between taking the place of the first one and being done."""
+        here.set()
+        assert go_on.wait(10)
+        return apply(*args)
+
+    monkeypatch.setattr("storage.database.job_finish.apply", slowly)
+    threads = [threading.Thread(target=finish, args=(work, fresh)), threading.Thread(target=plan, args=(other, again))]
+    threads[0].start()
+    assert here.wait(10)
+    threads[1].start()
+    threads[1].join(0.5)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert [jobs.get(job.id).replaced_by for job in (first, again, fresh)] == [fresh.id, fresh.id, None]
+    assert jobs.report(again.id) == jobs.report(fresh.id)
+
+
+def test_what_was_seen_in_one_piece_is_not_taken_for_what_is_cut_up(jobs: Jobs, work: JobWork) -> None:
+    first = jobs.create(new())
+    plan(work, first, 1)
+    work.make_whole(take(work, first), b"whole", Stretch(0, 60 * NS_PER_S), "it is damaged", NOW_NS)
+    assert look(work, first) == 1
+    finish(work, first)
+    again = jobs.create(new(policy=Policy(dwell_s=9.0)))
+    plan(work, again, 1)
+    assert look(work, again) == 1
 
 
 def test_uploads_belong_to_who_sent_them(database: Engine, jobs: Jobs) -> None:

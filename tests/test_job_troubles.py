@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -23,12 +24,13 @@ from infra.demo.clips import write_clip
 from infra.demo.script import small_clip
 from infra.footage import analyze_footage
 from infra.settings import load_settings
-from storage.database.engine import reading
+from storage.database.engine import reading, writing
 from storage.database.models import EventRow, TrackRow
+from storage.database.pictures import announce
 from storage.database.records import NewCamera
 from storage.database.repair import repair
 from storage.database.sites import Sites
-from storage.jobs import Job, JobState, NewFile, NewJob
+from storage.jobs import ACTIVE, Job, JobState, NewFile, NewJob
 from storage.messages import NS_PER_S
 from storage.report import to_json
 from storage.snapshots import SnapshotFolder
@@ -39,9 +41,12 @@ from tests.test_pieces import CUT_UP, damaged, made, nothing, sound
 pytestmark = pytest.mark.slow
 
 PROOF: Final = bool(os.environ.get("MASKWATCH_PROOF"))
+OUTAGES: Final = 5 if PROOF else 1
 LEASE_S: Final = 2.0
 LIMIT_S: Final = 120.0
 HOUR_NS: Final = 3600 * NS_PER_S
+DAY_IN_FULL: Final = {"fps": 1.0}
+DAY_IN_SHORT: Final = {"fps": 0.01, "chunk_s": 600.0}
 ODD_NAME: Final = 'a\'b "c"\nd:%s \N{GRINNING FACE}.mp4'
 _hours = count()
 
@@ -67,7 +72,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     """What a single process says of footage."""
     folder = SnapshotFolder(tmp_path_factory.mktemp("alone"))
     with Analyzer(load_settings()) as analyzer:
-        yield lambda path: told(to_json(analyze_footage(path, analyzer, folder).report))
+        yield cache(lambda path: told(to_json(analyze_footage(path, analyzer, folder).report)))
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +115,12 @@ def told_of(house: JobHouse, job_id: str) -> list[str]:
     return [told(file.report) for file in house.jobs.report(job_id)]
 
 
+def wait(house: JobHouse, seconds: float) -> None:
+    """Let the system be for a while."""
+    end_s = time.monotonic() + seconds
+    house.until(lambda: time.monotonic() > end_s)
+
+
 # What can't be analysed.
 
 
@@ -122,12 +133,13 @@ def encrypted(path: Path) -> None:
 
 
 BAD: Final[dict[str, tuple[Callable[[Path], object], str]]] = {
-    "removed.mp4": (lambda _: None, "removed.mp4 can't be read: No such file or directory"),
+    "removed.mp4": (lambda _: None, "removed.mp4 can't be read: it is not there any more; submit it again when it is"),
     "folder.mp4": (Path.mkdir, "folder.mp4 can't be read: it is a folder, not a file"),
     "pipe.mp4": (os.mkfifo, "pipe.mp4 can't be read: it is a pipe or a device, not a file"),
     "empty.mp4": (Path.touch, "empty.mp4 is empty"),
     "sound.mp4": (sound, "sound.mp4 holds no video stream"),
-    "no-frames.mp4": (nothing, "no-frames.mp4 is not a video that can be read"),
+    "no-frames.mp4": (nothing, "no-frames.mp4 holds no video stream"),
+    "no-frames.mkv": (nothing, "no-frames.mkv is not a video that can be read"),
     "garbage.mp4": (
         lambda path: path.write_bytes(np.random.default_rng(0).bytes(20_000)),
         "garbage.mp4 is not a video that can be read",
@@ -151,6 +163,15 @@ def test_what_is_no_footage_fails_its_job_with_the_reason_and_harms_no_other(
     assert "sound.mp4" in failed(house, mixed)
     done(house, good)
     assert told_of(house, good) == [alone(clip)]
+
+
+def test_all_files_that_are_no_footage_are_named_at_once(house: JobHouse, clip: Path, tmp_path: Path) -> None:
+    empty, sound_only = tmp_path / "empty.mp4", tmp_path / "sound.mp4"
+    empty.touch()
+    sound(sound_only)
+    why = failed(house, house.submit(empty, clip, sound_only))
+    assert "empty.mp4 is empty" in why
+    assert "sound.mp4 holds no video stream" in why
 
 
 def test_footage_that_does_not_say_when_it_began_is_asked_for_the_time(house: JobHouse, tmp_path: Path) -> None:
@@ -200,7 +221,7 @@ def test_a_file_that_is_removed_while_it_is_looked_at_fails_its_job(
     job_id = house.submit(path, start_ns=new_time(), chunk_s=1.0, fresh=True)
     house.until(lambda: house.holders(job_id))
     path.unlink()
-    assert "gone.mp4 can't be read: No such file or directory" in failed(house, job_id)
+    assert "gone.mp4 can't be read: it is not there any more; submit it again when it is" in failed(house, job_id)
 
 
 # What can be analysed all the same, and is as one process does it.
@@ -269,10 +290,8 @@ def with_holes(clip: Path, path: Path) -> None:
 ODD: Final[dict[str, tuple[Callable[[Path, Path], object], str]]] = {
     "gap.mkv": (with_a_gap, ""),
     "forward.mp4": (with_a_clock_set_forward, ""),
-    "back.ts": (with_a_clock_set_back, "timestamps"),
+    "back.ts": (with_a_clock_set_back, "without a usable timestamp"),
     "two.ts": (with_two_resolutions, ""),
-    "cut.mp4": (cut_off, "the rest is missing"),
-    "holes.ts": (with_holes, "damaged"),
     ODD_NAME: (shutil.copy, ""),
 }
 
@@ -290,6 +309,24 @@ def test_odd_footage_is_analysed_as_one_process_does_it_and_says_what_is_wrong(
         assert job.tracks, name
 
 
+DAMAGED: Final[dict[str, tuple[Callable[[Path, Path], object], str]]] = {
+    "cut.mp4": (cut_off, "s of 8.000 s: the rest is missing"),
+    "holes.ts": (with_holes, "without a usable timestamp"),
+}
+
+
+def test_of_damaged_footage_all_is_analysed_that_is_left_and_each_time_the_same(
+    house: JobHouse, clip: Path, tmp_path: Path
+) -> None:
+    for name, (fill, wrong) in DAMAGED.items():
+        fill(clip, tmp_path / name)
+        ids = [house.submit(tmp_path / name, start_ns=new_time(), chunk_s=2.0, fresh=True) for _ in range(2)]
+        one, other = (done(house, job_id) for job_id in ids)
+        assert wrong in "; ".join(one.not_decoded)
+        assert one.tracks
+        assert told_of(house, one.id) == told_of(house, other.id), name
+
+
 def test_a_day_at_a_frame_a_second_is_analysed_in_many_chunks(house: JobHouse, tmp_path: Path) -> None:
     path, base = tmp_path / "day.mkv", Fraction(1, 1000)
     with av.open(str(path), "w") as target:
@@ -304,7 +341,10 @@ def test_a_day_at_a_frame_a_second_is_analysed_in_many_chunks(house: JobHouse, t
             hours += stream.encode(picture)
         hours += stream.encode(None)
         # The same again and again: encoding a day takes longer than all the rest.
-        packets = [(bytes(packet), int(packet.pts * packet.time_base * 1000), packet.is_keyframe) for packet in hours]
+        packets = [
+            (bytes(packet), round((packet.pts or 0) * (packet.time_base or 0) * 1000), packet.is_keyframe)
+            for packet in hours
+        ]
         for turn in range(24 * 6):
             for data, at_ms, key in packets:
                 packet = av.Packet(data)
@@ -312,7 +352,7 @@ def test_a_day_at_a_frame_a_second_is_analysed_in_many_chunks(house: JobHouse, t
                 packet.pts = packet.dts = turn * 600_000 + at_ms
                 target.mux(packet)
     began_s = time.monotonic()
-    job_id = house.submit(path, start_ns=new_time(), fps=1.0 if PROOF else 0.02)
+    job_id = house.submit(path, start_ns=new_time(), **(DAY_IN_FULL if PROOF else DAY_IN_SHORT))
     house.until(lambda: house.chunks(job_id) > 100)
     job = house.finished(job_id, 1200.0)
     assert (job.state, job.error, job.files[0].whole) == (JobState.DONE, None, None)
@@ -363,6 +403,19 @@ def test_a_camera_that_is_removed_meanwhile_keeps_no_job_from_being_done(house: 
 
 
 @contextmanager
+def mounted(folder: Path, size: str) -> Iterator[None]:
+    """A disk of its own."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only who may mount file systems can make a small one")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@contextmanager
 def full(folder: Path) -> Iterator[Callable[[], None]]:
     """A folder on a disk that is full, until the function is called; what was written there is kept."""
     folder.mkdir(exist_ok=True)
@@ -385,8 +438,12 @@ def full(folder: Path) -> Iterator[Callable[[], None]]:
             if folder.is_file():
                 move()
         return
+
+    def grow() -> None:
+        subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
+
     try:
-        yield lambda: subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True) and None
+        yield grow
     finally:
         kept = shutil.copytree(folder, folder.with_name("kept"))
         subprocess.run(["umount", "-l", folder], check=True)
@@ -408,6 +465,35 @@ def test_a_job_that_meets_a_full_disk_waits_and_goes_on_by_itself(house: JobHous
     assert told_of(house, job_id) == [alone(clip)]
 
 
+def test_a_job_in_a_system_without_any_room_goes_on_once_there_is_some(
+    clip: Path, tmp_path: Path, alone: Report
+) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "64m"), JobHouse(disk, job_lease_s=LEASE_S) as house:
+        job_id = house.submit(clip, chunk_s=1.0)
+        house.until(lambda: house.jobs.get(job_id).progress > 0.3)
+        with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+        wait(house, 2 * LEASE_S)
+        # There is no room for its pictures, if for anything.
+        assert house.jobs.get(job_id).state in ACTIVE
+        (disk / "ballast").unlink()
+        done(house, job_id)
+        assert told_of(house, job_id) == [alone(clip)]
+        house.until(house.quiet)
+
+
+def test_what_a_killed_process_wrote_for_a_job_that_has_ended_goes(house: JobHouse, tmp_path: Path) -> None:
+    job_id = house.submit(tmp_path / "gone.mp4")
+    failed(house, job_id)
+    picture, folder = b"a picture of nobody", SnapshotFolder(house.places.snapshots)
+    with writing(house.engine) as connection:
+        announce(connection, {folder.name(picture): job_id}, time.time_ns())
+        folder.keep(picture)
+    house.until(lambda: folder.name(picture) not in house.pictures())
+
+
 def test_a_job_whose_redis_is_killed_goes_on_and_comes_to_the_same(house: JobHouse, clip: Path, alone: Report) -> None:
     job_id = house.submit(clip, start_ns=new_time(), chunk_s=1.0, fresh=True)
     house.until(lambda: house.jobs.get(job_id).progress > 0.2)
@@ -421,19 +507,17 @@ def test_a_job_whose_postgresql_is_gone_for_a_while_goes_on_and_comes_to_the_sam
     clip: Path, tmp_path: Path, alone: Report
 ) -> None:
     with own_server() as server, JobHouse(tmp_path, job_lease_s=LEASE_S, database_url=server.url) as house:
-        facts = None
-        for progress in (0.2, 0.6, 0.98):
+        for _ in range(OUTAGES):
             job_id = house.submit(clip, chunk_s=1.0, fresh=True)
-            house.until(lambda job_id=job_id, least=progress: house.jobs.get(job_id).progress > least)  # type: ignore[misc]
-            server.stop()
-            # Longer than what is held is theirs without it.
-            gone_s = time.monotonic() + 1.5 * LEASE_S
-            house.until(lambda until_s=gone_s: time.monotonic() > until_s)  # type: ignore[misc]
-            server.start()
-            done(house, job_id)
+            # While its chunks are looked at, and when it is finished.
+            for progress in (0.3, 0.98):
+                house.until(lambda job_id=job_id, least=progress: house.jobs.get(job_id).progress > least)  # type: ignore[misc]
+                server.stop()
+                # What is held is nobody's when it is back.
+                wait(house, 1.5 * LEASE_S)
+                server.start()
+            job = done(house, job_id)
             assert told_of(house, job_id) == [alone(clip)]
-            facts = facts or house.facts()
-            assert house.facts() == facts
-        assert facts != (0, 0)
+            assert house.facts() == (job.tracks, job.events)
         house.until(house.quiet)
         assert repair(house.engine, BEGAN_NS + HOUR_NS, days=1)["wrong"] == 0

@@ -1,5 +1,6 @@
 """Footage in pieces: what is seen in them, one after the other, is exactly what is seen in one go."""
 
+import struct
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from fractions import Fraction
@@ -403,7 +404,12 @@ def test_a_time_zone_that_does_not_exist_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("told", "expected"),
-    [("2026-03-01T08:00:00.500000Z", "2026-03-01T08:00:00.500Z"), ("1904-01-01T00:00:00Z", None), (None, None)],
+    [
+        ("2026-03-01T08:00:00.500000Z", "2026-03-01T08:00:00.500Z"),
+        ("1904-01-01T00:00:00Z", None),
+        ("2999-01-01T00:00:00Z", None),
+        (None, None),
+    ],
 )
 def test_when_footage_began_as_its_container_says(tmp_path: Path, told: str | None, expected: str | None) -> None:
     path = tmp_path / "film.mkv"
@@ -416,3 +422,23 @@ def test_when_footage_began_as_its_container_says(tmp_path: Path, told: str | No
         container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")))
         container.mux(stream.encode(None))
     assert began_ns(path) == (expected and moment(expected))
+
+
+@pytest.mark.parametrize("name", ["19691231.mp4", "21000101.mp4", "99991231.mp4"])
+def test_a_name_does_not_say_that_footage_began_when_there_is_none(name: str) -> None:
+    assert began_by_name(name, "%Y%m%d", "UTC") is None
+
+
+def test_a_file_that_states_an_endless_length_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")))
+        container.mux(stream.encode(None))
+    # Matroska's Duration (0x4489), 8 bytes of a float: milliseconds.
+    data = path.read_bytes()
+    at = data.index(b"\x44\x89\x88") + 3
+    path.write_bytes(data[:at] + struct.pack(">d", 1e15) + data[at + 8 :])
+    assert whole_plan(path, 5.0, "it is damaged").duration_ns == 366 * 24 * 3600 * 10**9

@@ -764,6 +764,7 @@ export const T = {
     queuedText: "Waits for its turn",
     speed: (factor) => `${factor} times real time`,
     left: (long) => `about ${long} left`,
+    finishing: "being finished",
     faces: (n, shown = n) => `${shown} ${several(n, "face", "faces")} so far`,
     progressOf: (name) => `How far ${name} is`,
     passages: (n, shown = n) => `${shown} ${several(n, "passage", "passages")}`,

@@ -4,13 +4,12 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
-from starlette.responses import StreamingResponse
 
 from api.access import access
 from api.asking import Asked, Known, Named, Page, cursor
 from api.context import ApiContext, Context
 from api.footage_bodies import JobFileIn, JobIn
-from api.footage_video import VideoResponse
+from api.footage_video import ArchiveResponse, VideoResponse
 from api.job_archive import job_zip, reports_json, tracks_csv
 from api.pictures import PRIVATE
 from api.problems import ProblemError
@@ -115,7 +114,7 @@ def get_job_report(context: Context, job_id: Known, query: Annotated[ReportQuery
     context.job_exports.note_export(job_id)
     about = shapes.Job.of(job).model_dump_json(indent=1).encode()
     parts = job_zip(job, found, about, context.snapshots, context.footage.annotated)
-    return StreamingResponse(parts, media_type="application/zip", headers=headers)
+    return ArchiveResponse(parts, media_type="application/zip", headers=headers)
 
 
 @router.get(

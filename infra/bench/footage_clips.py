@@ -57,15 +57,15 @@ def long_footage(path: Path, loops: Sequence[Loop], seconds: float) -> LongFoota
                     raise SetupError(f"{loop.path} is not encoded as the loop before: make both anew")
                 at_s = float(stamp * base)
                 tracks += [moved(track, round(at_s, 3), number) for track in loop.truth.tracks]
-                step = round(1 / (rate * base))
+                step, frames = round(1 / (rate * base)), 0
                 for packet in read.demux(source):
                     # The last one is empty.
-                    if packet.pts is None:
+                    if packet.pts is None or packet.dts is None:
                         continue
-                    packet.pts = packet.dts = stamp
-                    packet.stream = stream
+                    packet.pts, packet.dts, packet.stream = packet.pts + stamp, packet.dts + stamp, stream
                     written.mux(packet)
-                    stamp += step
+                    frames += 1
+                stamp += frames * step
                 length_s = float(stamp * base)
             if length_s >= seconds:
                 break

@@ -56,6 +56,8 @@ def facts(job: Job) -> str:
         parts.append(f"{job.realtime_factor:.1f} times real time")
     if job.eta_s is not None and job.state not in FINAL:
         parts.append(f"{clock(job.eta_s)} left")
+    if job.state is JobState.RUNNING and job.footage_s and job.done_s == job.footage_s:
+        parts.append("being finished")
     parts.append(f"{job.faces} faces")
     if job.state is JobState.DONE:
         parts += [f"{job.tracks} tracks", f"{job.events} events"]

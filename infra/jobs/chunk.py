@@ -14,6 +14,7 @@ from infra.jobs.place import JobsPlace
 from infra.jobs.way import Way
 from ingest.motion import Motion
 from ingest.pieces import FootageDiffersError, PieceReader, pack, unpack, whole_plan
+from storage.errors import InputError
 from storage.footage_results import pack_results
 from storage.job_work import HeldChunk, Stretch
 from storage.jobs import ChunkKey
@@ -33,8 +34,11 @@ def do_chunk(place: JobsPlace, key: ChunkKey) -> None:
         check_unchanged(held.file)
         try:
             results, faces, samples = _analysed(place, held, lease)
-        except FootageDiffersError as error:
+        except (FootageDiffersError, InputError) as error:
+            # A file that is gone, or another one now, is no bad footage.
             check_unchanged(held.file)
+            if isinstance(error, InputError):
+                raise
             _make_whole(place, held, by_name(str(error), [held.file]))
             return
         check_unchanged(held.file)

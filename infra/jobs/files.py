@@ -1,5 +1,6 @@
 """The files of jobs on disk: what they are, and that they stay so."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -14,6 +15,9 @@ BLOCK: Final = 1 << 20
 
 GONE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 """What does not pass by itself."""
+
+NEVER: Final = (errno.ELOOP, errno.ENAMETOOLONG)
+"""Likewise."""
 
 
 class FileState(NamedTuple):
@@ -83,5 +87,7 @@ def by_name(text: str, files: Iterable[HeldFile]) -> str:
 
 
 def _explained(error: OSError, name: str) -> InputError | StorageError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{name} can't be read: it is not there any more; submit it again when it is")
     text = f"{name} can't be read: {error.strerror or os.strerror(error.errno or 0)}"
-    return InputError(text) if isinstance(error, GONE) else StorageError(text)
+    return InputError(text) if isinstance(error, GONE) or error.errno in NEVER else StorageError(text)

@@ -214,7 +214,7 @@ class _Finishing:
 
     def _annotate(self, path: Path, file: HeldFile, recorder: Recorder) -> str:
         name = annotated_name(self.held.id, file.number)
-        folder = make_folder(self.place.annotated)
+        folder = make_folder(self.place.annotated, 0o700)
         annotate_footage(path, recorder, folder / name, lambda *_: self.place.alive())
         return name
 

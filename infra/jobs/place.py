@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from infra.jobs.app import QUEUE, STALE_S
 from infra.post import Post
+from storage.database.job_videos import JobVideos
 from storage.database.job_work import JobWork
 from storage.footage_bus import FootageBus
 from storage.frame_access import FrameAccess
@@ -47,6 +48,7 @@ class JobsPlace:
         owner = f"{post.name}@{socket.gethostname()[:64]}/{os.getpid()}"
         self.work = JobWork(engine, owner, post.settings.job_lease_s)
         self.telling = Telling(post.bus)
+        self.videos = JobVideos(engine, post.places.annotated)
         self.done = 0
         """Tasks since the start."""
         self.busy = False

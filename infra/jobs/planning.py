@@ -17,6 +17,9 @@ from storage.errors import InputError
 from storage.job_work import HeldFile, HeldJob, PlannedFile, Stretch
 from storage.jobs import JobOptions, Pin
 
+MOST_NAMED: Final = 20
+"""Files whose faults are told of."""
+
 ANALYSIS_VERSION: Final = 1
 """Changes when the same settings come to look at the same footage in another way."""
 
@@ -33,14 +36,35 @@ def plan_job(place: JobsPlace, job: str) -> None:
     def work(held: HeldJob, lease: Lease) -> None:
         place.tell(job, held.building_id)
         pin = pinned(place.settings, place.bus)
-        planned: list[PlannedFile] = []
-        for file in held.files:
-            follows = planned[-1].start_ns + planned[-1].duration_ns if planned else None
-            planned.append(_planned(file, held.options, pin, follows, lease))
+        planned = _all_planned(held, pin, lease)
         done = place.work.save_plan(held, planned, pin, time.time_ns())
         place.tell(job, held.building_id, over=done is not None)
 
     hold(place, held, work)
+
+
+def _all_planned(held: HeldJob, pin: Pin, lease: Lease) -> list[PlannedFile]:
+    """All files, read once.
+
+    Raises:
+        InputError: some are no footage that can be analysed; it says of all of them why, so that they are mended at once.
+    """
+    planned: list[PlannedFile] = []
+    wrong: list[str] = []
+    follows_ns: int | None = None
+    for file in held.files:
+        try:
+            planned.append(_planned(file, held.options, pin, follows_ns, lease))
+            follows_ns = planned[-1].start_ns + planned[-1].duration_ns
+        except InputError as error:
+            # When the next one begins is not known then, but what is wrong with that one may be.
+            wrong.append(str(error))
+            follows_ns = 0
+    if len(wrong) > MOST_NAMED:
+        wrong[MOST_NAMED:] = [f"and {len(wrong) - MOST_NAMED} more files"]
+    if wrong:
+        raise InputError("; ".join(wrong))
+    return planned
 
 
 def _planned(file: HeldFile, options: JobOptions, pin: Pin, follows_ns: int | None, lease: Lease) -> PlannedFile:

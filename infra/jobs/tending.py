@@ -15,13 +15,14 @@ from infra.jobs.place import JobsPlace
 from storage.database.job_notes import JobNotes
 from storage.database.job_pictures import JobPictures
 from storage.errors import MaskwatchError, StorageError
-from storage.job_work import WINDOW, Todo
+from storage.job_work import Todo
 from storage.jobs import chunk_of
 from storage.messages import NS_PER_S
 from storage.snapshots import SnapshotFolder
 
-EACH: Final = 2
-"""Chunks of a job that are sent out for each process that works on jobs: one in hand, the next at hand."""
+AT_HAND: Final = 1
+"""Chunks that are sent out beyond those in hand, so that nobody waits for the next. No more: what is in the queue can't be
+overtaken, and who submits something short is not to wait for what is long."""
 
 ON_ITS_WAY_NS: Final = 3 * NS_PER_S
 """From being sent until somebody holds it, where everybody is free."""
@@ -40,7 +41,9 @@ def tend(place: JobsPlace, *, soon: bool = False) -> None:
         return
     try:
         _miss(place)
-        for todo in place.work.due(time.time_ns(), _window(place)):
+        chunks = _processes(place) + AT_HAND
+        # One more, so that there is always a place for what another job needs.
+        for todo in place.work.due(time.time_ns(), chunks, chunks + 1):
             _send(place, todo)
         _drain(place)
         # Last: a folder that can't be written keeps no job waiting.
@@ -65,19 +68,20 @@ def _miss(place: JobsPlace) -> None:
 
 
 def _end(place: JobsPlace) -> None:
-    """See to jobs that are over: their uploads go, and pictures that a process which was killed wrote for them."""
+    """See to jobs that are over: their uploads go, and what a process that was killed wrote for them."""
     settled = place.work.settle(time.time_ns())
     place.telling.tell(settled.news)
     JobPictures(place.engine, SnapshotFolder(place.places.snapshots)).sweep()
+    place.videos.sweep()
     for upload in settled.uploads:
         _remove(place.places.uploads / upload)
     if settled.uploads:
         place.work.forget_uploads(settled.uploads)
 
 
-def _window(place: JobsPlace) -> int:
-    workers = sum(name.startswith("jobs-") for name in place.bus.heartbeats())
-    return max(WINDOW, EACH * workers)
+def _processes(place: JobsPlace) -> int:
+    """That work on jobs and are alive."""
+    return max(1, sum(name.startswith("jobs-") for name in place.bus.heartbeats()))
 
 
 def _send(place: JobsPlace, todo: Todo) -> None:

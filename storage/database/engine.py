@@ -102,6 +102,8 @@ def migrate(engine: Engine) -> None:
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            # An index over years of passages takes longer than any question may.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
         # Alembic is wanted for this alone, and takes its time to import.
         from alembic import command
 
@@ -141,8 +143,11 @@ def _translated(engine: Engine) -> Iterator[None]:
 def _sqlite_engine(address: URL) -> Engine:
     path = Path(address.database or "")
     try:
-        # Made by us, so that nobody else may read it; the files beside it get the same rights from SQLite.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        # Made by us, so that nobody else may read it; the files beside it get the same rights from SQLite. One that is there
+        # is left alone: to close a file drops the locks that other engines of this process have on it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
     except PermissionError:
         # Opened for reading all the same where that is possible; writing gives its own error.
         if not path.exists():

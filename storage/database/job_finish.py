@@ -4,14 +4,14 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from storage.database.batch import Batch, Written
 from storage.database.booking import apply
 from storage.database.engine import reading, writing
 from storage.database.job_facts import remove_job_facts
 from storage.database.job_leases import unfinished
-from storage.database.job_rows import WorkAccess, clean, end
+from storage.database.job_rows import WorkAccess, clean, end, lock_footage
 from storage.database.models import EventRow, JobChunkRow, JobFileRow, JobRow, TrackRow
 from storage.database.pictures import announce
 from storage.job_work import FileReport, HeldJob, LeaseLostError
@@ -95,10 +95,8 @@ class JobFinish(WorkAccess):
 
 def _replace(connection: Connection, job_id: str, digest: str) -> None:
     """Take the place of jobs of the same footage that are done."""
-    if connection.dialect.name == "postgresql":
-        # Of two that are finished at once, each would find that the other is not done yet.
-        lock = int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
+    # Of two that are finished at once, each would find that the other is not done yet.
+    lock_footage(connection, digest)
     query = select(JobRow.id, JobRow.replaced_by).where(
         JobRow.digest == digest, JobRow.state == JobState.DONE.value, JobRow.id != job_id
     )

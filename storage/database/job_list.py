@@ -84,7 +84,8 @@ def _job(row: Row[Any], files: Sequence[Any], known: dict[tuple[str, int], _Done
     known_already = over and row.replaced_by is not None
     factor = None if spent_ns <= 0 or own_ns <= 0 or known_already else own_ns / spent_ns
     left_ns = max(0, (footage_ns or 0) - done_ns)
-    eta = None if row.state in FINAL or footage_ns is None or factor is None else left_ns / factor
+    # How long it takes to make facts of what was seen does not follow from how long it took to see it.
+    eta = None if row.state in FINAL or left_ns == 0 or factor is None else left_ns / factor
     return Job(
         id=row.id,
         state=JobState(row.state),

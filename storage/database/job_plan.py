@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 from sqlalchemy.orm import aliased
 
 from storage.database.engine import reading, writing
-from storage.database.job_rows import GIVEN_BACK, WorkAccess, clean, end
+from storage.database.job_rows import GIVEN_BACK, WorkAccess, clean, end, lock_footage
 from storage.database.models import JobChunkRow, JobFileRow, JobRow
 from storage.errors import NotFoundError
 from storage.job_work import HeldChunk, HeldJob, PlannedFile, Stretch
@@ -138,6 +138,8 @@ def _add_chunks(connection: Connection, job_id: str, file: PlannedFile) -> None:
 
 def _known(connection: Connection, held: HeldJob, planned: dict[str, Any]) -> Row[Any] | None:
     """The job that has looked at the same footage in the same way, and judged it by the same rules."""
+    # One that is being replaced at this moment would answer with a report that is gone.
+    lock_footage(connection, planned["digest"])
     query = select(JobRow.__table__).where(
         JobRow.digest == planned["digest"],
         JobRow.state == JobState.DONE.value,
@@ -164,7 +166,8 @@ def _take_over(connection: Connection, job_id: str, file: PlannedFile) -> None:
     query = (
         select(JobFileRow.job_id, JobFileRow.number)
         .join(JobRow, JobRow.id == JobFileRow.job_id)
-        .where(JobFileRow.analysis == file.analysis, JobFileRow.job_id != job_id)
+        # One that turned out to be readable in one piece only has another plan, and will have it here again.
+        .where(JobFileRow.analysis == file.analysis, JobFileRow.plan == file.plan, JobFileRow.job_id != job_id)
         .order_by(JobRow.created_at_ns.desc(), JobFileRow.number)
         .limit(MOST_SOURCES)
     )

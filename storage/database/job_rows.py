@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Update, and_, delete, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Update, and_, delete, not_, or_, select, text, update
 
 from storage.database.models import JobChunkRow, JobFileRow, JobRow
 from storage.job_work import MOST_DEATHS, HeldChunk, HeldFile, HeldJob, JobCancelledError, LeaseLostError
@@ -83,6 +83,13 @@ def job_row(connection: Connection, job_id: str, *, lock: bool = False) -> Row[A
     return connection.execute(query.with_for_update() if lock else query).first()
 
 
+def lock_footage(connection: Connection, digest: str) -> None:
+    """Nobody else ends a job of the same footage, or takes over from one, until the transaction ends; its own row is locked."""
+    if connection.dialect.name == "postgresql":
+        lock = int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
+
+
 def of_held(held: Held, owner: str) -> Update:
     """An update of the row of what somebody holds, of none if they hold it no more."""
     if isinstance(held, HeldJob):
@@ -125,7 +132,11 @@ def end(connection: Connection, job_id: str, state: JobState, now_ns: int, **val
     values |= {"state": state.value, "ended_at_ns": now_ns, **GIVEN_BACK}
     connection.execute(update(JobRow).where(JobRow.id == job_id).values(values))
     if state is not JobState.DONE:
-        connection.execute(delete(JobChunkRow).where(JobChunkRow.job_id == job_id))
+        own = JobChunkRow.job_id == job_id
+        # In the order in which `due` takes them, so that nobody waits for somebody who waits for them.
+        order = JobChunkRow.file, JobChunkRow.number
+        connection.execute(select(JobChunkRow.number).where(own).order_by(*order).with_for_update()).all()
+        connection.execute(delete(JobChunkRow).where(own))
 
 
 def go_on(connection: Connection, job: Row[Any]) -> None:

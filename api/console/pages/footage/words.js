@@ -31,6 +31,7 @@ export function Progress({ job, children }) {
     known ? T.footage.done(played(job.done_s), played(job.footage_s)) : job.state === "queued" ? T.footage.queuedText : T.footage.planning,
     job.state === "running" && job.realtime_factor && T.footage.speed(decimal(job.realtime_factor)),
     job.state === "running" && job.eta_s !== null && job.eta_s !== undefined && T.footage.left(span(job.eta_s)),
+    job.state === "running" && known && job.done_s === job.footage_s && T.footage.finishing,
     job.faces > 0 && T.footage.faces(job.faces, count(job.faces)),
   ].filter(Boolean);
   return html`<div class="how-far"><progress max="1" value=${job.progress ?? 0} aria-label=${T.footage.progressOf(nameOf(job))}></progress>

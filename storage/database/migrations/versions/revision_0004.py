@@ -65,6 +65,8 @@ def downgrade() -> None:
         op.drop_table(table)
     of_jobs = "(SELECT id FROM {} WHERE job_id IS NOT NULL)"
     op.execute(sa.text("DELETE FROM track_path WHERE track_id IN " + of_jobs.format("track")))  # noqa: S608 our own names
+    # Files go as those of other obsolete pictures do.
+    op.execute(sa.text("UPDATE snapshot SET obsolete = true WHERE event_id IN " + of_jobs.format("event")))  # noqa: S608 our own names
     for table in ("event_face", "review"):
         op.execute(sa.text(f"DELETE FROM {table} WHERE event_id IN " + of_jobs.format("event")))  # noqa: S608 our own names
     for table in ("event", "track"):

@@ -1,0 +1,72 @@
+"""Annotated videos that no job has: what was written for one that was cancelled, or by a process that was killed."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine, select
+
+from storage.database.engine import reading
+from storage.database.models import JobFileRow, JobRow
+from storage.database.slices import slices
+from storage.errors import StorageError
+from storage.files import storage_error
+from storage.jobs import FINAL
+
+OF_JOB: Final = re.compile(r"\.?(j-[0-9a-f]{10})-\d+\b.*\.mp4", re.DOTALL)
+"""A video, or one that is being written; see `storage.files.replaced`."""
+
+
+class JobVideos:
+    """The folder of annotated videos; for one thread."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        """Take a migrated database and the folder, which need not be there yet."""
+        self._engine, self._folder = engine, folder
+        self._known: set[str] = set()
+
+    def sweep(self) -> int:
+        """Remove the videos of jobs that have ended without them. They show everybody: none is kept for nothing.
+
+        Returns:
+            How many these were.
+
+        Raises:
+            StorageError: the database can't be reached, or the folder can't be written.
+        """
+        new = {
+            name: match[1] for name in self._names() if (match := OF_JOB.fullmatch(name)) and name not in self._known
+        }
+        if not new:
+            return 0
+        going_on, kept = self._jobs(sorted(set(new.values())))
+        self._known |= new.keys() & kept
+        gone = [name for name, job in new.items() if job not in going_on and name not in kept]
+        for name in gone:
+            try:
+                (self._folder / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise storage_error(self._folder / name, error) from error
+        return len(gone)
+
+    def _names(self) -> list[str]:
+        try:
+            return [path.name for path in self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StorageError(f"cannot read the folder {self._folder}: {error.strerror}") from error
+
+    def _jobs(self, jobs: list[str]) -> tuple[set[str], set[str]]:
+        """Of these jobs: those that go on, and the videos that they have, at one moment."""
+        going_on: set[str] = set()
+        kept: set[str] = set()
+        with reading(self._engine) as connection:
+            for part in slices(jobs):
+                active = select(JobRow.id).where(JobRow.id.in_(part), JobRow.state.not_in(FINAL))
+                going_on.update(connection.execute(active).scalars())
+                have = select(JobFileRow.annotated).where(
+                    JobFileRow.job_id.in_(part), JobFileRow.annotated.is_not(None)
+                )
+                kept.update(name for name in connection.execute(have).scalars() if name is not None)
+        return going_on, kept
