@@ -137,6 +137,7 @@ def test_a_camera_is_added_seen_and_a_region_drawn_on_its_picture(
 
 
 @pytest.mark.usefixtures("looking")
+@pytest.mark.slow
 def test_a_camera_that_cannot_be_reached_says_why_and_what_to_do(
     api: Api, console: Console, locked: RtspServer
 ) -> None:

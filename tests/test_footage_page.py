@@ -255,7 +255,7 @@ def test_the_overview_names_each_job_that_runs_and_leads_to_it(hands: Hands, con
     hands.plans(job)
     hands.does(job, 0, 1)
     page = console.open("overview")
-    expect(page.locator(".attention")).to_contain_text("Footage: running, 20\u202f%")
+    expect(page.locator(".attention")).to_contain_text("door.mp4: running, 20\u202f%")
     page.get_by_role("link", name=f"See {job}").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("door.mp4")
     expect(page.locator("main")).to_contain_text("2:00 of 10:00")

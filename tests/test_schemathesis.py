@@ -45,7 +45,7 @@ LIMIT_S: Final = 10.0
 ROUNDS: Final = 40
 """Small operations run out of cases; the others then get more, so often at most."""
 
-FEW: Final = 100
+FEW: Final = 50
 REACHED: Final = 0.65
 """Share of the operations that are to succeed at least once."""
 
@@ -245,7 +245,7 @@ def _try(place: Place, operation: AnyOperation, mode: GenerationMode, number: in
 @pytest.mark.parametrize(
     "cases",
     [
-        pytest.param(FEW, id="hundred"),
+        pytest.param(FEW, id="fifty"),
         pytest.param(10_000 if PROOF else 1000, id="thousands", marks=pytest.mark.slow),
     ],
 )

@@ -55,6 +55,7 @@ def through_workers(clip: Path, folder: Path, settings: Settings | None = None) 
         return workers.analyze(clip, SnapshotFolder(folder)).report
 
 
+@pytest.mark.slow
 def test_the_report_is_the_one_of_a_single_process_byte_for_byte(
     clip: Path, undisturbed: Report, tmp_path: Path
 ) -> None:
