@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     ingests: Annotated[int, Field(ge=1, le=64, description="Ingest processes; each camera belongs to one of them.")] = 1
     jobs_workers: Annotated[
         int, Field(ge=0, le=64, description="Processes that work on recorded footage; 0: none on this machine.")
-    ] = 2
+    ] = 1 if (os.cpu_count() or 1) < 4 else 2
     job_lease_s: Annotated[
         float,
         Field(

@@ -40,7 +40,7 @@ class JobHouse:
 
     def __init__(self, folder: Path, roles: Sequence[Role] = ROLES, **settings: object) -> None:
         self._roles = roles
-        self.settings: Settings = load_settings(data_dir=folder / "house", **settings)
+        self.settings: Settings = load_settings(**{"data_dir": folder / "house", "jobs_workers": 2, **settings})
         self.places = Places.of(self.settings)
         self.places.data.mkdir(parents=True, exist_ok=True)
         self.engine = open_engine(database_url(self.settings))

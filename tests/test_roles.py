@@ -85,7 +85,7 @@ def test_workers_spare_memory_unless_the_person_says_otherwise(monkeypatch: pyte
 
 
 def test_there_is_an_aggregator_for_each_partition() -> None:
-    settings = load_settings(partitions=3)
+    settings = load_settings(partitions=3, jobs_workers=2)
     names = [name for name, _ in worker_names(settings)]
     live = ["ingest-0", "detect-0", "classify-0", "aggregate-0", "aggregate-1", "aggregate-2"]
     assert names == [*live, "jobs-0", "jobs-1", "beat-0", "api-0"]
