@@ -1,8 +1,6 @@
 """The kernels of all rooms put together: from pixels to classified faces, in one process."""
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 import msgspec
 import numpy as np
@@ -13,6 +11,7 @@ from classify.faces import Finds, classify_faces, face_verdict
 from detect.faces import Faces
 from infra.models import open_looker
 from infra.settings import Settings
+from storage.closing import Closing
 from storage.messages import Box, Face, Look
 from storage.report import ModelInfo
 from storage.words import MASK_LABELS, Label, UnknownReason
@@ -38,7 +37,7 @@ class ImageReport(msgspec.Struct, frozen=True):
     faces: list[FaceReport]
 
 
-class Analyzer:
+class Analyzer(Closing):
     """Finds and classifies the faces of pictures.
 
     >>> with Analyzer(load_settings()) as analyzer:  # doctest: +SKIP
@@ -94,14 +93,6 @@ class Analyzer:
     def close(self) -> None:
         """Release the networks."""
         self._looker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def face_report(face: Face, min_face_px: int) -> FaceReport:

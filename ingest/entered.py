@@ -5,8 +5,7 @@ from contextlib import closing
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import av
 import av.error
@@ -17,13 +16,14 @@ from ingest.footage import opened
 from ingest.frame import pts_ns, video_stream
 from ingest.packets import packets_of, the_rest
 from ingest.piece_plan import FootageDiffersError
+from storage.closing import Closing
 from storage.messages import NS_PER_S
 
 MARGINS_S: Final = (0, 10, 120)
 """Containers without an index lead to some packet near the time; the keyframe is looked for from there."""
 
 
-class Entered:
+class Entered(Closing):
     """Footage that is as it was planned, or is given up: what is damaged is not skipped."""
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -106,14 +106,6 @@ class Entered:
     def close(self) -> None:
         """Release the file and the decoder."""
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _found(packets: Iterator[Packet], pts: int) -> "Packet | None":

@@ -5,8 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import av
 import av.error
@@ -16,6 +15,7 @@ from ingest.containers import RECORDED, allowing
 from ingest.frame import Frame, pts_ns, video_stream
 from ingest.packets import decoding_of
 from ingest.sampling import FrameClock, SampleGrid
+from storage.closing import Closing
 from storage.errors import InputError
 from storage.messages import NS_PER_S
 
@@ -41,7 +41,7 @@ class FootageSummary:
         return self.end_ns / NS_PER_S
 
 
-class Footage:
+class Footage(Closing):
     """A video file, opened.
 
     >>> with Footage(Path("clip.mp4")) as footage:  # doctest: +SKIP
@@ -143,14 +143,6 @@ class Footage:
     def close(self) -> None:
         """Release the file and the decoder."""
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def frame_ns(fps: float) -> int:

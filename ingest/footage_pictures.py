@@ -3,8 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +11,11 @@ from ingest.entered import Entered
 from ingest.footage import Footage
 from ingest.frame import Frame
 from ingest.piece_plan import FootagePlan, unpacked
+from storage.closing import Closing
 from storage.messages import NS_PER_S
 
 
-class Pictures:
+class Pictures(Closing):
     """Footage, opened for whoever wants pictures of it, best in order of time.
 
     >>> with Pictures(path, plan, 5.0) as pictures:  # doctest: +SKIP
@@ -80,11 +79,3 @@ class Pictures:
         for one in (self._footage, self._entered):
             if one is not None:
                 one.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

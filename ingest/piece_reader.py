@@ -3,8 +3,6 @@
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ingest.entered import Entered
 from ingest.footage import Footage, frame_ns
@@ -12,9 +10,10 @@ from ingest.frame import Frame
 from ingest.motion import HOLD_NS
 from ingest.piece_plan import EMPTY, FootagePlan, Piece, PieceSummary, stamped
 from ingest.sampling import SampleGrid
+from storage.closing import Closing
 
 
-class PieceReader:
+class PieceReader(Closing):
     """A piece, opened.
 
     >>> with PieceReader(path, plan, plan.pieces[2], 5.0) as reader:  # doctest: +SKIP
@@ -141,11 +140,3 @@ class PieceReader:
         for one in (self._footage, self._entered):
             if one is not None:
                 one.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -27,6 +27,18 @@ def storage_error(path: Path, cause: OSError) -> StorageError:
     return StorageError(f"cannot write {path}: {advice}")
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        StorageError: the folder can't be written.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def check_file(path: Path) -> None:
     """Refuse what opening would wait for: pipes, sockets, devices.
 

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from storage.bus import Bus, BusError
+from storage.closing import Closing
 from storage.errors import SetupError
 from storage.framefile import read_head
 from storage.frames import FrameGoneError, FrameStore
@@ -80,7 +80,7 @@ class Frames(Protocol):
         ...
 
 
-class FrameAccess:
+class FrameAccess(Closing):
     """Both stores behind one; safe for threads.
 
     >>> with FrameAccess(bus, Path("/dev/shm/maskwatch-0/frames"), 160) as frames:  # doctest: +SKIP
@@ -175,14 +175,6 @@ class FrameAccess:
             if store is not None:
                 store.close()
         self._before, self._shared, self._path = None, None, None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _of(self, ref: FrameRef) -> FrameStore | RemoteFrames | None:
         if self._remote.sees(ref):

@@ -16,12 +16,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.closing import Closing
 from storage.errors import MaskwatchError, SetupError, StorageError
 from storage.framefile import BLOCK, HOLDING, TABLE_START, Writer, create_store, is_alive, read_head, this_process
 from storage.messages import NS_PER_S, FrameRef
@@ -39,7 +39,7 @@ class FrameGoneError(MaskwatchError):
     """The frame store no longer holds this picture."""
 
 
-class FrameStore:
+class FrameStore(Closing):
     """A mapped store; safe for any number of threads and processes, forked ones included.
 
     >>> with FrameStore(Path("/dev/shm/maskwatch-0/frames")) as frames:  # doctest: +SKIP
@@ -169,14 +169,6 @@ class FrameStore:
             self._file = -1
             # The mapping ends with the last array on it.
             del self._next, self._table, self._tokens, self._pixels
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _place(self, ref: FrameRef) -> NDArray[np.uint8]:
         start = ref.block * BLOCK

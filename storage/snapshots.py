@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.files import storage_error, write_bytes
+from storage.files import remove_file, write_bytes
 from storage.messages import Box
 
 PERSON_MARGIN: Final = 0.25
@@ -139,7 +139,4 @@ class SnapshotFolder:
         Raises:
             StorageError: the folder can't be written.
         """
-        try:
-            (self.folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise storage_error(self.folder / name, error) from error
+        remove_file(self.folder / name)

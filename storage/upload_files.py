@@ -114,19 +114,6 @@ class UploadFile:
             )
 
 
-def discard_upload(folder: Path, identifier: str) -> None:
-    """Remove the file of an upload, if it is there.
-
-    Raises:
-        StorageError: the folder can't be written.
-    """
-    path = folder / identifier
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(path, error) from error
-
-
 def _error(path: Path, cause: OSError) -> StorageError:
     if cause.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return NoRoomError(f"there is no room for this upload: {cause.strerror}; free some space, or send less")

@@ -25,7 +25,7 @@ from tests.job_house import ROLES, JobHouse, told
 pytestmark = pytest.mark.slow
 
 PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
-KILLS = 100 if PROOF else 12
+KILLS = 200 if PROOF else 50
 REDIS_KILLS = 5 if PROOF else 1
 CANCELS = 100 if PROOF else 10
 TINY = 1000 if PROOF else 20

@@ -17,9 +17,10 @@ from api.request_body import check_type
 from api.shapes import jobs as shapes
 from api.uploads import announced_bytes, answered, place_for, take_in
 from storage.database.uploads import Upload, new_upload_id
+from storage.files import remove_file
 from storage.identity import Role
 from storage.media import LONGEST_PATH, media_files
-from storage.upload_files import UploadFile, discard_upload
+from storage.upload_files import UploadFile
 
 router = APIRouter(tags=["recorded footage"])
 
@@ -81,7 +82,7 @@ async def add_upload(
 def remove_upload(context: Context, upload_id: Known) -> Response:
     """Of one's own, and of no job."""
     context.uploads.remove(upload_id)
-    discard_upload(context.footage.uploads, upload_id)
+    remove_file(context.footage.uploads / upload_id)
     return Response(status_code=204)
 
 
@@ -115,6 +116,6 @@ def _kept(context: ApiContext, file: UploadFile, name: str) -> shapes.Upload:
     try:
         made = context.uploads.add(Upload(file.path.name, name, file.bytes, file.sha256, time.time_ns()))
     except BaseException:
-        discard_upload(context.footage.uploads, file.path.name)
+        remove_file(file.path)
         raise
     return shapes.Upload(id=made.id, name=made.name, bytes=made.bytes, sha256=made.sha256)

@@ -40,8 +40,6 @@ class Lease:
         """How far the chunk's footage is done."""
         self.faces: int | None = None
         """Found so far."""
-        self.epoch = 0
-        """How often Redis was found to have lost all it held."""
         self._place, self._held = place, held
         self._over = threading.Event()
         self._error: MaskwatchError | None = None

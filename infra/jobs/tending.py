@@ -4,7 +4,6 @@ Done by everybody, all the time: nothing depends on one process, or on one messa
 """
 
 import time
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -14,7 +13,8 @@ from infra.jobs.app import CHUNK, FINISH, PLAN, QUEUE
 from infra.jobs.place import JobsPlace
 from storage.database.job_notes import JobNotes
 from storage.database.job_pictures import JobPictures
-from storage.errors import MaskwatchError, StorageError
+from storage.errors import MaskwatchError
+from storage.files import remove_file
 from storage.job_work import Todo
 from storage.jobs import chunk_of
 from storage.messages import NS_PER_S
@@ -74,7 +74,7 @@ def _end(place: JobsPlace) -> None:
     JobPictures(place.engine, SnapshotFolder(place.places.snapshots)).sweep()
     place.videos.sweep()
     for upload in settled.uploads:
-        _remove(place.places.uploads / upload)
+        remove_file(place.places.uploads / upload)
     if settled.uploads:
         place.work.forget_uploads(settled.uploads)
 
@@ -102,10 +102,3 @@ def _drain(place: JobsPlace) -> None:
             refs = place.footage.drained(source)
             if refs:
                 place.frames.release(refs)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot remove {path}: {error.strerror}") from error

@@ -141,7 +141,7 @@ class Way:
         while True:
             self._lease.check()
             try:
-                self._take_in(0)
+                # Nearly always there is nothing to wait for; results are read once something has to be.
                 if condition():
                     break
                 self._look_around()

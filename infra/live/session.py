@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -23,6 +22,7 @@ from infra.live.tally import LiveReport, Tally
 from infra.live.tape import Tape
 from infra.live.target import Target
 from infra.live.web import Web
+from storage.closing import Closing
 from storage.errors import InputError, MaskwatchError
 from storage.messages import NS_PER_S
 from storage.report import SCHEMA_VERSION, ReportSettings, Timing
@@ -49,7 +49,7 @@ class Wanted:
     boxes: bool = False
 
 
-class Session:
+class Session(Closing):
     """One source, watched.
 
     >>> with Analyzer(settings) as analyzer, Session(wanted, analyzer, listen("127.0.0.1", 0)) as session:  # doctest: +SKIP
@@ -224,11 +224,3 @@ class Session:
                 peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             ),
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

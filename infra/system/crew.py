@@ -14,8 +14,8 @@ from storage.errors import SetupError, UsageError
 TAKING: Final = ((Role.DETECT, Role.CLASSIFY), (Role.AGGREGATE,))
 """Who takes samples in, and so goes first; who takes longest to load before the others."""
 
-FOLLOWING: Final = (Role.INGEST, Role.API, Role.JOBS, Role.BEAT)
-"""Who is started when they have come up."""
+FOLLOWING: Final = ((Role.INGEST, Role.API), (Role.JOBS, Role.BEAT))
+"""Who is started, one group after the other, when those before have come up: live cameras do not wait for recorded footage."""
 
 STOPPING: Final = (
     ((Role.INGEST, Role.JOBS, Role.BEAT), 1.5),
@@ -47,7 +47,7 @@ class Crew:
             places: where their logs are.
         """
         self._keepers = [Keeper(worker, spawn, say, places.log(worker.name)) for worker in workers]
-        self._following = False
+        self._followed = 0
         self.ready = False
         """Whether all have come up."""
 
@@ -57,7 +57,7 @@ class Crew:
         Args:
             meanwhile: to be done while the networks are being loaded, before the database is needed.
         """
-        self._following = self.ready = False
+        self._followed, self.ready = 0, False
         self._start(TAKING[0])
         meanwhile()
         self._start(TAKING[1])
@@ -78,11 +78,13 @@ class Crew:
             for keeper in self._keepers
             if keeper.started and keeper.turn(report.heard.get(keeper.worker.name), held=held)
         )
-        if not self._following and all(keeper.beaten for keeper in self._keepers if keeper.started):
-            self._following = True
-            self._start(FOLLOWING)
-        elif self._following and not self.ready:
-            self.ready = all(keeper.beaten for keeper in self._keepers)
+        if not self.ready and all(keeper.beaten for keeper in self._keepers if keeper.started):
+            for roles in FOLLOWING[self._followed :]:
+                self._followed += 1
+                if self._start(roles):
+                    break
+            else:
+                self.ready = True
         return again
 
     @contextmanager
@@ -144,7 +146,9 @@ class Crew:
         for keeper in self._keepers:
             keeper.forget()
 
-    def _start(self, roles: Sequence[Role]) -> None:
-        for keeper in self._keepers:
-            if keeper.worker.role in roles:
-                keeper.start()
+    def _start(self, roles: Sequence[Role]) -> bool:
+        """Start those of these roles; False where there are none."""
+        keepers = [keeper for keeper in self._keepers if keeper.worker.role in roles]
+        for keeper in keepers:
+            keeper.start()
+        return bool(keepers)

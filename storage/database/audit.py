@@ -12,9 +12,13 @@ from storage.database.models import AuditRow
 from storage.database.scoped import Scoped
 from storage.errors import NotFoundError
 from storage.identity import Caller
+from storage.messages import NS_PER_S
 
 PART: Final = 1000
 """Entries that are read at a time."""
+
+LOOK_S: Final = 60
+"""Looks at the same that somebody takes within such a time are one look."""
 
 
 def note(
@@ -51,6 +55,27 @@ def note(
         "detail": detail,
     }
     connection.execute(insert(AuditRow).values(row))
+
+
+def noted_lately(connection: Connection, caller: Caller, action: str, about: tuple[str, str], **detail: object) -> bool:
+    """Whether it is written down that somebody did this within `LOOK_S`.
+
+    Args:
+        connection: of the transaction.
+        caller: who.
+        action: see `note`.
+        about: likewise.
+        detail: what was noted with it, or a part of that.
+    """
+    kind, identifier = about
+    query = select(AuditRow.detail).where(
+        AuditRow.object_type == kind,
+        AuditRow.object_id == identifier,
+        AuditRow.action == action,
+        AuditRow.caller_id == caller.id,
+        AuditRow.at_ns > time.time_ns() - LOOK_S * NS_PER_S,
+    )
+    return any(detail.items() <= noted.items() for noted in connection.execute(query).scalars())
 
 
 class AuditEntry(msgspec.Struct, frozen=True):

@@ -1,25 +1,21 @@
 """Pictures of events for people, and the note that somebody looks at one: there is no look without a note."""
 
-import time
 from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, select
 
-from storage.database.audit import note
+from storage.database.audit import note, noted_lately
 from storage.database.engine import reading, writing
-from storage.database.models import AuditRow, EventFaceRow, EventRow, SnapshotRow
+from storage.database.models import EventFaceRow, EventRow, SnapshotRow
 from storage.database.scoped import Scoped
 from storage.errors import NotFoundError
-from storage.messages import NS_PER_S, Box
+from storage.messages import Box
 
 SHOWN: Final = "snapshot.shown"
 PREFETCHED: Final = "snapshot.prefetched"
 FACES_SHOWN: Final = "faces.shown"
 EXPLAINED: Final = "explanation.shown"
-
-LOOK_S: Final = 60
-"""Faces of one event that somebody looks at within such a time are one look."""
 
 
 class SnapshotRecord(msgspec.Struct, frozen=True):
@@ -94,24 +90,13 @@ class EventPictures(Scoped):
         with reading(self._engine) as connection:
             self._building(connection, event_id)
             jpeg = connection.execute(query).scalar()
-            noted = self._noted(connection, event_id)
+            noted = noted_lately(connection, self._caller, FACES_SHOWN, ("event", event_id))
         if jpeg is None:
             raise NotFoundError(f"event {event_id} has no face kept of that moment: read the list again")
         if not noted:
             with writing(self._engine) as connection:
                 self._note(connection, event_id, FACES_SHOWN, faces="1")
         return jpeg
-
-    def _noted(self, connection: Connection, event_id: str) -> bool:
-        """Whether it is written down that the caller looked at faces of an event within `LOOK_S`."""
-        query = select(AuditRow.id).where(
-            AuditRow.object_type == "event",
-            AuditRow.object_id == event_id,
-            AuditRow.action == FACES_SHOWN,
-            AuditRow.caller_id == self._caller.id,
-            AuditRow.at_ns > time.time_ns() - LOOK_S * NS_PER_S,
-        )
-        return connection.execute(query.limit(1)).first() is not None
 
     def _note(self, connection: Connection, event_id: str, action: str, **detail: str) -> None:
         note(connection, self._caller, action, ("event", event_id), self._building(connection, event_id), **detail)

@@ -64,8 +64,7 @@ def _chosen(connection: Connection, now_ns: int, window: int, most: int) -> list
         exists().where(of_job, is_open).label("open"),
         exists().where(of_job, is_open, *_to_send(now_ns)).label("chunks"),
     )
-    active = [state.value for state in ACTIVE]
-    rows = connection.execute(query.where(JobRow.state.in_(active)).order_by(JobRow.created_at_ns, JobRow.id)).all()
+    rows = connection.execute(query.where(JobRow.state.in_(ACTIVE)).order_by(JobRow.created_at_ns, JobRow.id)).all()
     flying = _flying(connection, now_ns)
     flying.update(row.id for row in rows if row.in_flight)
     left = most - flying.total()

@@ -29,8 +29,7 @@ class JobEnds(WorkAccess):
                 connection.execute(select(JobRow.id).where(JobRow.state == JobState.CANCELLING.value)).scalars()
             )
             deadly = self._deadly(connection, now_ns)
-            ended = [state.value for state in FINAL]
-            over = exists().where(JobRow.id == UploadRow.job_id, JobRow.state.in_(ended))
+            over = exists().where(JobRow.id == UploadRow.job_id, JobRow.state.in_(FINAL))
             uploads = tuple(connection.execute(select(UploadRow.id).where(over).order_by(UploadRow.id)).scalars())
         news: list[News] = []
         for job_id in dict.fromkeys([*cancelling, *deadly]):
@@ -63,7 +62,7 @@ class JobEnds(WorkAccess):
             .where(not_(leased(JobChunkRow, now_ns)))
         )
         jobs = select(JobRow.id, JobRow.owner, JobRow.planned).where(
-            JobRow.state.in_([state.value for state in ACTIVE]),
+            JobRow.state.in_(ACTIVE),
             JobRow.owner.is_not(None),
             JobRow.tries >= self._deaths - 1,
             not_(leased(JobRow, now_ns)),

@@ -1,6 +1,6 @@
 """What a worker says of a job while it holds a part of it, and who holds which part."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Engine, select, update
@@ -10,9 +10,9 @@ from storage.database.job_rows import Kind
 from storage.database.models import JobChunkRow, JobRow
 from storage.jobs import ACTIVE, ChunkKey, ChunkState, JobState
 
-_OPEN: Final[dict[Kind, list[str]]] = {
-    JobRow: [state.value for state in ACTIVE],
-    JobChunkRow: [ChunkState.WAITING.value, ChunkState.RUNNING.value],
+_OPEN: Final[dict[Kind, Sequence[str]]] = {
+    JobRow: ACTIVE,
+    JobChunkRow: (ChunkState.WAITING, ChunkState.RUNNING),
 }
 """States in which there is something to be done."""
 

@@ -10,7 +10,7 @@ from storage.database.engine import reading
 from storage.database.models import JobFileRow, JobRow
 from storage.database.slices import slices
 from storage.errors import StorageError
-from storage.files import storage_error
+from storage.files import remove_file
 from storage.jobs import FINAL
 
 OF_JOB: Final = re.compile(r"\.?(j-[0-9a-f]{10})-\d+\b.*\.mp4", re.DOTALL)
@@ -43,10 +43,7 @@ class JobVideos:
         self._known |= new.keys() & kept
         gone = [name for name, job in new.items() if job not in going_on and name not in kept]
         for name in gone:
-            try:
-                (self._folder / name).unlink(missing_ok=True)
-            except OSError as error:
-                raise storage_error(self._folder / name, error) from error
+            remove_file(self._folder / name)
         return len(gone)
 
     def _names(self) -> list[str]:

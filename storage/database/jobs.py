@@ -7,24 +7,20 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
-from storage.database.audit import note
+from storage.database.audit import note, noted_lately
 from storage.database.engine import reading, writing
 from storage.database.job_ends import let_go
 from storage.database.job_list import jobs_of
 from storage.database.job_new import check_new_job, placed, take_uploads
 from storage.database.job_rows import end, job_row
-from storage.database.models import AuditRow, JobFileRow, JobRow
+from storage.database.models import JobFileRow, JobRow
 from storage.database.reports import Position
 from storage.database.scoped import Scoped
 from storage.errors import ConflictError, NotFoundError
 from storage.job_work import FileReport
 from storage.jobs import ACTIVE, Job, JobState, JobsWanted, NewJob
-from storage.messages import NS_PER_S
 
 VIDEO_SHOWN: Final = "job.video_shown"
-
-LOOK_S: Final = 60
-"""Requests for one video by somebody within such a time are one look."""
 
 
 class Jobs(Scoped):
@@ -165,7 +161,7 @@ class Jobs(Scoped):
             if name is None:
                 raise NotFoundError(f"there is no annotated video of file {number} of job {job_id}")
             # Players ask for it part by part.
-            if not self._noted(connection, job_id, number):
+            if not noted_lately(connection, self._caller, VIDEO_SHOWN, ("job", job_id), file=number):
                 self._note(connection, VIDEO_SHOWN, job_id, file=number)
         return name
 
@@ -186,17 +182,6 @@ class Jobs(Scoped):
     def _note(self, connection: Connection, action: str, job_id: str, **detail: Any) -> None:
         row = self._own(connection, job_id)
         note(connection, self._caller, action, ("job", job_id), row.building_id, **detail)
-
-    def _noted(self, connection: Connection, job_id: str, number: int) -> bool:
-        """Whether it is written down that the caller saw a file's video within `LOOK_S`."""
-        query = select(AuditRow.detail).where(
-            AuditRow.object_type == "job",
-            AuditRow.object_id == job_id,
-            AuditRow.action == VIDEO_SHOWN,
-            AuditRow.caller_id == self._caller.id,
-            AuditRow.at_ns > time.time_ns() - LOOK_S * NS_PER_S,
-        )
-        return any(detail.get("file") == number for detail in connection.execute(query).scalars())
 
     @staticmethod
     def _shown(connection: Connection, row: Row[Any], now_ns: int) -> Job:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, delete, select
 
 from storage.database.engine import reading, writing
 from storage.database.models import EventRow, JobChunkRow, JobFileRow, JobRow, TrackRow
-from storage.files import storage_error
+from storage.files import remove_file
 from storage.jobs import FINAL
 
 
@@ -18,10 +18,9 @@ def old_jobs(engine: Engine, building: str, before_ns: int) -> list[str]:
     Raises:
         StorageError: the database can't be read.
     """
-    final = [state.value for state in FINAL]
     old = (
         select(JobRow.id)
-        .where(JobRow.building_id == building, JobRow.state.in_(final), JobRow.ended_at_ns < before_ns)
+        .where(JobRow.building_id == building, JobRow.state.in_(FINAL), JobRow.ended_at_ns < before_ns)
         .order_by(JobRow.created_at_ns, JobRow.id)
     )
     # The later one may be of another building: its camera has moved.
@@ -54,15 +53,3 @@ def remove_job(engine: Engine, annotated: Path, job: str) -> bool:
         for name in names:
             remove_file(annotated / name)
     return True
-
-
-def remove_file(path: Path) -> None:
-    """Remove a file, if it is there.
-
-    Raises:
-        StorageError: the folder can't be written.
-    """
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(path, error) from error

@@ -16,11 +16,11 @@ from sqlalchemy import Engine, Select, delete, exists, or_, select
 
 from storage.database.engine import reading, writing
 from storage.database.models import JobFileRow, JobRow, SnapshotRow, UploadRow
-from storage.database.old_jobs import remove_file
 from storage.database.slices import slices
 from storage.database.sweeping import ALONE_NS, check_folder, sweep
 from storage.database.upsert import upsert
 from storage.errors import StorageError
+from storage.files import remove_file
 from storage.jobs import FINAL
 from storage.messages import NS_PER_S
 from storage.snapshots import SnapshotFolder
@@ -68,8 +68,7 @@ def pictures(engine: Engine, folder: Path, now_ns: int) -> dict[str, int]:
 
 def uploads(engine: Engine, folder: Path, now_ns: int) -> dict[str, int]:
     """Remove uploads of jobs that are over, those that no job has used for a day, and files without a row; see `pictures`."""
-    final = [state.value for state in FINAL]
-    going_on = exists().where(JobRow.id == UploadRow.job_id, JobRow.state.not_in(final))
+    going_on = exists().where(JobRow.id == UploadRow.job_id, JobRow.state.not_in(FINAL))
     unused = UploadRow.job_id.is_(None) & (UploadRow.created_at_ns < now_ns - UNUSED_NS)
     over = UploadRow.job_id.is_not(None) & ~going_on & (UploadRow.created_at_ns < now_ns - ALONE_NS)
     removed = 0
@@ -93,7 +92,7 @@ def videos(engine: Engine, folder: Path, now_ns: int) -> dict[str, int]:
     """Remove annotated videos that no job has; see `pictures`. One of a job that goes on may have no row yet."""
     old = [path for path in _old_files(folder, now_ns) if not TEMPORARY.fullmatch(path.name)]
     named = select(JobFileRow.annotated).where(JobFileRow.annotated.is_not(None))
-    going_on = select(JobRow.id).where(JobRow.state.not_in([state.value for state in FINAL]))
+    going_on = select(JobRow.id).where(JobRow.state.not_in(FINAL))
     with reading(engine) as connection:
         # At one moment, so that a job that ends meanwhile is seen either way.
         known = {name for name in connection.execute(named).scalars() if name is not None}

@@ -75,7 +75,7 @@ def check_folder(engine: Engine, folder: Path) -> None:
 def _taken(connection: Connection, names: Collection[str], now_ns: int) -> list[str]:
     """Rows that go; their files are to go before the transaction ends."""
     named = exists().where(EventRow.snapshot == SnapshotRow.name)
-    needed = exists().where(JobRow.id == SnapshotRow.camera_id, JobRow.state.not_in([state.value for state in FINAL]))
+    needed = exists().where(JobRow.id == SnapshotRow.camera_id, JobRow.state.not_in(FINAL))
     going = select(SnapshotRow.name).where(
         SnapshotRow.name.in_(names),
         SnapshotRow.obsolete,
