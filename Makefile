@@ -13,6 +13,9 @@ SCRIPTS := $(VENV)/share/maskwatch/npm
 # The lock names no registry: npm asks the one that it is set up for.
 NPM = cd $(SCRIPTS) && PATH="$$PATH:$(abspath $(BIN))" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
+# Without, each of the many processes compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup setup-demo setup-dev setup-train demo test test-slow proof check fmt bench lock clean
 
 help:

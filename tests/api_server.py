@@ -26,6 +26,7 @@ from sqlalchemy import Engine
 from api.app import ApiContext
 from api.context import FootagePlaces
 from api.login_setup import LoginSetup
+from infra.listening import listen
 from infra.web import serve_api
 from storage.bus import Bus
 from storage.database.batch import Kept
@@ -213,7 +214,7 @@ def _serving(folder: Path, redis: str, engine: Engine, login: LoginSetup | None)
 
 def serve(context: ApiContext, pulse: Pulse) -> tuple[str, threading.Thread]:
     """Serve on a free port, as the worker does, until the pulse stops; gives the address."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen("127.0.0.1", 0)
     thread = threading.Thread(target=serve_api, args=(context, listening, pulse), daemon=True)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     thread.start()

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import func, select
 
+from infra.bench.footage_system import BEGAN_NS, ROLES
 from infra.places import Places, database_url
 from infra.settings import Settings, load_settings
 from infra.supervisor import System
@@ -23,12 +24,8 @@ from storage.database.sites import Sites
 from storage.identity import SYSTEM
 from storage.jobs import FINAL, ChunkState, Job, NewFile, NewJob
 from storage.link import Link
-from storage.messages import NS_PER_S
 
-ROLES: Final = (Role.DETECT, Role.CLASSIFY, Role.JOBS, Role.BEAT)
 CAMERA: Final = "door"
-BEGAN_NS: Final = 1_767_225_600 * NS_PER_S
-"""2026-01-01T00:00:00Z."""
 
 
 class JobHouse:

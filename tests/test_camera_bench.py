@@ -20,7 +20,6 @@ from infra.demo.truth import Truth, TruthTrack
 from infra.scoring import Matching, TruthScore
 from storage.errors import UsageError
 from storage.words import Label
-from tests.conftest import Maskwatch
 
 PROMISED = {"cameras", "dropped_samples", "missed_tracks", "invented_events", "latency_p95_s", "cpu_per_camera",
             "cpu_cores", "memory_mib"}  # fmt: skip
@@ -146,26 +145,6 @@ def test_the_figures_are_there_whatever_was_found() -> None:
 def test_the_bottleneck_is_named() -> None:
     assert bottleneck({"ingest": 0.2, "detect": 0.6}, 4).startswith("detect takes most: 0.60 of 0.80 cores (75 %)")
     assert percentile([], 95) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["cameras", "--footage", "clip.mp4"], "makes its own footage"),
-        (["cameras", "--cameras", "0"], "1 to 64"),
-        (["cameras", "--seconds", "5"], "20 to 86400 s"),
-        (["cameras", "--activity", "0.9"], "0.02 to 0.3"),
-        (["cameras", "--keras", "model.keras"], "--keras is for `bench classifier`"),
-        (["kernels", "--cameras", "3"], "for `bench cameras`, not for kernels"),
-        (["pipeline", "--plot", "a.svg"], "for `bench cameras`, not for pipeline"),
-    ],
-)
-def test_a_wrong_call_ends_with_status_2_and_one_sentence(
-    maskwatch: Maskwatch, arguments: list[str], said: str
-) -> None:
-    status, out, err = maskwatch("bench", *arguments)
-    assert (status, out) == (2, "")
-    assert said in err
 
 
 def test_a_plan_refuses_what_is_no_number() -> None:

@@ -17,7 +17,7 @@ from ingest.footage import Footage
 from ingest.pieces import plan_footage
 from storage.errors import SetupError, UsageError
 from storage.words import Label
-from tests.conftest import Maskwatch, WriteVideo
+from tests.conftest import WriteVideo
 
 
 def person(name: str, start_s: float, end_s: float) -> TruthTrack:
@@ -67,26 +67,6 @@ def test_loops_that_are_encoded_in_other_ways_are_refused(write_video: WriteVide
     with pytest.raises(SetupError, match="not encoded as the loop before"):
         long_footage(tmp_path / "all.mp4", loops, 2.0)
     assert not (tmp_path / "all.mp4").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["footage", "--minutes", "0.1"], "--minutes 0.1: this benchmark takes 0.5 to 240"),
-        (["footage", "--activity", "0.9"], "0.02 to 0.3"),
-        (["footage", "--seconds", "30"], "give --minutes"),
-        (["footage", "--footage", "clip.mp4"], "give --minutes"),
-        (["footage", "--cameras", "2"], "for `bench cameras`, not for footage"),
-        (["cameras", "--minutes", "2"], "--minutes is for `bench footage`, not for cameras"),
-        (["kernels", "--activity", "0.1"], "`bench cameras` and `bench footage`, not for kernels"),
-    ],
-)
-def test_a_wrong_call_ends_with_status_2_and_one_sentence(
-    maskwatch: Maskwatch, arguments: list[str], said: str
-) -> None:
-    status, out, err = maskwatch("bench", *arguments)
-    assert (status, out) == (2, "")
-    assert said in err
 
 
 def test_a_length_that_is_no_number_is_refused() -> None:

@@ -5,13 +5,15 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from infra.bench.footage_system import ROLES
+from infra.bench.processes import memory_mib, open_files
 from infra.demo.clips import write_clip
 from infra.demo.script import small_clip
 from infra.jobs.app import CHUNK, FINISH, PLAN, jobs_app
@@ -20,7 +22,7 @@ from infra.system.workers import Role
 from storage.database.models import EventRow, TrackRow
 from storage.jobs import JobState
 from tests.conftest import WriteVideo
-from tests.job_house import ROLES, JobHouse, told
+from tests.job_house import JobHouse, told
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +31,7 @@ KILLS = 200 if PROOF else 50
 REDIS_KILLS = 5 if PROOF else 1
 CANCELS = 100 if PROOF else 10
 TINY = 1000 if PROOF else 20
+GROWTH_MIB, GROWTH_FILES = (24.0, 4) if PROOF else (48.0, 16)
 LEASE_S = 2.0
 LIMIT_S = 180.0
 PICTURE_BLOCKS = 2
@@ -173,13 +176,28 @@ def test_what_is_sent_several_times_is_done_once(clip: Path, tmp_path: Path) -> 
         app.close()
 
 
-def test_many_tiny_jobs_are_all_done(tmp_path: Path, write_video: WriteVideo) -> None:
+def test_many_tiny_jobs_are_all_done_and_nothing_grows(
+    tmp_path: Path, write_video: WriteVideo, record_property: Callable[[str, object], None]
+) -> None:
     dice = np.random.default_rng(1)
-    noise = [dice.integers(0, 255, (96, 128, 3), np.uint8) for _ in range(10)]
+    noise = [dice.integers(0, 255, (96, 128, 3), np.uint8) for _ in range(25)]
     tiny = write_video(noise, fps=5, codec="mjpeg", name="tiny.avi", pix_fmt="yuvj420p")
     with JobHouse(tmp_path) as house:
         ids = [house.submit(tiny, fresh=True) for _ in range(TINY)]
-        for job_id in ids:
+        for job_id in ids[: TINY // 4]:
+            assert house.finished(job_id, LIMIT_S).state is JobState.DONE
+        warm_mib, warm_files = taken(house)
+        for job_id in ids[TINY // 4 :]:
             assert house.finished(job_id, LIMIT_S).state is JobState.DONE
         house.until(lambda: house.messages() == 0)
         house.until(house.quiet)
+        mib, files = taken(house)
+        record_property("grown", f"from {warm_mib:.1f} to {mib:.1f} MiB, from {warm_files} to {files} open files")
+        assert mib - warm_mib <= GROWTH_MIB
+        assert files - warm_files <= GROWTH_FILES
+
+
+def taken(house: JobHouse) -> tuple[float, int]:
+    """Memory in MiB and open files of all processes together."""
+    pids = house.system.pids()
+    return sum(memory_mib(pids, house.places.frames).values()), sum(open_files(pids).values())

@@ -20,6 +20,7 @@ import pytest
 from sqlalchemy import func, select
 
 from infra.analysis import Analyzer
+from infra.bench.footage_system import BEGAN_NS
 from infra.demo.clips import write_clip
 from infra.demo.script import small_clip
 from infra.footage import analyze_footage
@@ -34,7 +35,7 @@ from storage.jobs import ACTIVE, Job, JobState, NewFile, NewJob
 from storage.messages import NS_PER_S
 from storage.report import to_json
 from storage.snapshots import SnapshotFolder
-from tests.job_house import BEGAN_NS, JobHouse, told
+from tests.job_house import JobHouse, told
 from tests.postgres import own_server
 from tests.test_pieces import CUT_UP, damaged, made, nothing, sound
 

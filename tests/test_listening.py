@@ -45,6 +45,13 @@ def test_the_page_and_the_api_say_the_same_of_a_port_that_is_taken() -> None:
                 attempt("127.0.0.1", port)
 
 
+def test_no_answer_waits_for_the_caller_s_acknowledgement() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), 2):
+        caller, _ = listening.accept()
+        with caller:
+            assert caller.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_of_another_machine_can_t_be_listened_on() -> None:
     with pytest.raises(UsageError, match="no address of this machine"):
         listen("192.0.2.1", 0)

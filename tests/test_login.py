@@ -19,6 +19,7 @@ from sqlalchemy import update
 
 from api.login_setup import LoginSetup
 from api.tokens import TOKEN_S
+from infra.listening import listen
 from infra.web import serve_api
 from storage.bus import Bus
 from storage.database.account_rows import AccountChanges
@@ -506,7 +507,7 @@ def test_cookies_are_for_https_alone_where_it_is_spoken(house: House) -> None:
 def test_from_another_machine_a_login_is_required(api: Api) -> None:
     address, pulse = other_address(), Pulse()
     api.get("/health/live")
-    listening = socket.create_server((address, 0))
+    listening = listen(address, 0)
     threading.Thread(target=serve_api, args=(api.context, listening, pulse), daemon=True).start()
     with httpx.Client(verify=NO_TLS, base_url=f"http://{address}:{listening.getsockname()[1]}") as client:
         for host in (address, "watch.example", "localhost"):

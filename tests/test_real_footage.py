@@ -8,6 +8,8 @@ import pytest
 
 from infra.cli import run
 
+pytestmark = pytest.mark.slow
+
 
 def report_on(pack: Path, name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     assert run(["video", str(pack / "videos" / name), "--json"]) == 0
@@ -47,12 +49,10 @@ def test_a_still_scene_is_looked_at_often_enough(pack: Path, capsys: pytest.Capt
     assert len(report["tracks"]) >= 2
 
 
-@pytest.mark.slow
 def test_people_whose_faces_are_not_to_be_seen_break_no_rule(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report_on(pack, "people-without-visible-faces.mp4", capsys)["events"] == []
 
 
-@pytest.mark.slow
 def test_every_scene_of_the_test_list_gives_one_line(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scenes = [name for name in json.loads((pack / "split.json").read_text())["test"] if name.startswith("scenes/")]
     assert run(["image", *(str(pack / scene) for scene in scenes), "--json"]) == 0

@@ -197,6 +197,7 @@ def looks(house: House, camera: str, look: Look) -> list[int]:
     return [sample.at_ns for sample in house.samples(camera) if isinstance(sample, Sample) and sample.look is look]
 
 
+@pytest.mark.slow
 def test_while_nothing_moves_little_is_decoded_and_whoever_comes_is_seen_from_the_first_picture_on(
     scene: Scene,
 ) -> None:
