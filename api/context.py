@@ -19,6 +19,7 @@ from storage.database.reviews import Reviews
 from storage.database.sites import Sites
 from storage.database.spot_checks import SpotChecks
 from storage.database.suitability import FaceTallies, Views
+from storage.database.upkeep import UpkeepLog
 from storage.database.uploads import Uploads
 from storage.identity import SYSTEM, Caller
 from storage.telling import Telling
@@ -109,6 +110,11 @@ class ApiContext:
     def uploads(self) -> Uploads:
         """Footage that the caller has sent."""
         return Uploads(self.engine, self.caller)
+
+    @property
+    def upkeep(self) -> UpkeepLog:
+        """How the system's periodic work stands, which is nobody's alone."""
+        return UpkeepLog(self.engine)
 
     @property
     def telling(self) -> Telling:

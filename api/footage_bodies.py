@@ -1,7 +1,5 @@
 """What is sent to have recorded footage processed."""
 
-import re
-from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -10,23 +8,33 @@ from api.asking import Named
 from api.bodies import Fps, PolicyIn
 from api.times import Time
 from storage.database.records import Policy
+from storage.errors import UsageError
 from storage.jobs import NewFile, NewJob
 from storage.media import LONGEST_PATH, MOST_FILES
+from storage.name_patterns import name_shape
 
-_BAD_PATTERN: Final = ("directive", "stray")
-"""What Python says of a pattern that is none, and not of a text that does not fit it."""
+MOST_OF_FILE: Final = 8
+MOST_BESIDE: Final = 1000
+"""Values in what is sent; far more than there can be. A body may be long, and each that is wrong would be told of."""
+
+
+def _few(data: Any, most: int) -> Any:
+    """Give back what was sent; ValueError where there is too much in it."""
+    waiting, count = [data], 0
+    while waiting:
+        one = waiting.pop()
+        waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        count += 1
+        if count > most + 1:
+            raise ValueError(f"there are more than {most} values in it")
+    return data
 
 
 def _pattern(text: str) -> str:
     try:
-        datetime.strptime("", text)  # noqa: DTZ007 nothing comes of it
-    except re.error:
-        raise ValueError("a part of the time comes twice in the pattern") from None
-    except ValueError as error:
-        if any(word in str(error) for word in _BAD_PATTERN):
-            raise ValueError(f"this is no pattern: {error}; write one such as door-%Y-%m-%d_%H-%M-%S") from None
-    if "%" not in text:
-        raise ValueError("the pattern names no part of a time: write one such as door-%Y-%m-%d_%H-%M-%S")
+        name_shape(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
     return text
 
 
@@ -53,6 +61,11 @@ class JobFileIn(_Body):
     path: MediaPath | None = Field(None, description="Below the media root.", examples=["2026-07-01/door.mp4"])
     upload_id: Named | None = Field(None, description="Of an upload.")
     footage_start: Time | None = Field(None, description="When it began; default: see the job.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sent(cls, data: Any) -> Any:
+        return _few(data, MOST_OF_FILE)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -99,6 +112,13 @@ class JobIn(_Body):
     folder: Annotated[str, Field(max_length=LONGEST_PATH), AfterValidator(_printable)] | None = Field(
         None, description="All videos in it and in its folders, by path; `` is the media root itself."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sent(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            _few({name: value for name, value in data.items() if name != "files"}, MOST_BESIDE)
+        return data
 
     @model_validator(mode="after")
     def _either(self) -> Self:

@@ -1,5 +1,6 @@
 """What Prometheus is told: what is known of the system, as text. No clock, no connection."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from storage.database.upkeep import UpkeepStanding
 from storage.pulse import Heartbeat, heard_at
 from storage.status import CameraState, CameraStatus
 
@@ -28,6 +30,7 @@ class Known:
         queues: entries of each queue, by its name.
         results: entries of each partition.
         cameras: how they fare, by identifier.
+        upkeep: how periodic work stands, by name; empty while the database is away.
     """
 
     expected: Collection[str]
@@ -36,6 +39,7 @@ class Known:
     queues: Mapping[str, int]
     results: Sequence[int]
     cameras: Mapping[str, CameraStatus]
+    upkeep: Mapping[str, UpkeepStanding]
 
     @property
     def ready(self) -> bool:
@@ -57,6 +61,7 @@ class _Families(Collector):
         yield _gauge("queue_length", "Entries of a queue, those in hand included.", ("stream",), queues)
         results = [((str(number),), length) for number, length in enumerate(self._known.results)]
         yield _gauge("results_length", "Results that wait for a partition's aggregator.", ("partition",), results)
+        yield from _of_upkeep(self._known)
 
 
 def text(known: Known) -> bytes:
@@ -115,3 +120,12 @@ def _of_workers(known: Known) -> Iterator[Metric]:
     infos = [((name, beat.device or "", beat.store), 1) for name, beat in living]
     said = "What a worker's network runs on, and which frame store in shared memory it sees."
     yield _gauge("worker_info", said, ("worker", "device", "store"), infos)
+
+
+def _of_upkeep(known: Known) -> Iterator[Metric]:
+    works = known.upkeep.items()
+    ages_s = [((name,), math.inf if one.age_s is None else one.age_s) for name, one in works]
+    said = "Seconds since periodic work that ended well was begun; +Inf where it never did."
+    yield _gauge("upkeep_age_seconds", said, ("work",), ages_s)
+    failed = [((name,), one.failed) for name, one in works]
+    yield _gauge("upkeep_failed", "Whether periodic work did not end well the last time.", ("work",), failed)

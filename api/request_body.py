@@ -26,6 +26,9 @@ PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "image/bmp", "i
 MOST_PICTURE_BYTES: Final = 20 * 1000 * 1000
 
 UPLOADS: Final = "/api/v1/uploads"
+JOBS: Final = "/api/v1/jobs"
+MOST_JOB_BYTES: Final = 16 * 1024 * 1024
+"""10,000 files have room there, also with long paths."""
 
 MOST_LARGE: Final = 4
 """Bodies that may be large, in memory at a time; others are told to come again."""
@@ -42,6 +45,8 @@ class Taken(NamedTuple):
             without being asked.
         most_bytes: of a body.
         patience: it has to be there within so many times `BODY_LIMIT_S`.
+        seldom: whether it is mostly no longer than `MOST_BODY_BYTES`: where it is said to be so, it is read as anywhere
+            else.
         whole: whether it is read into memory before anything else; if not, the route reads it piece by piece, with a
             limit of its own.
     """
@@ -49,12 +54,14 @@ class Taken(NamedTuple):
     types: tuple[str, ...] = ("application/json",)
     most_bytes: int = MOST_BODY_BYTES
     patience: int = 1
+    seldom: bool = False
     whole: bool = True
 
 
 _TAKEN: Final[Mapping[str, Taken]] = {
     "/api/v1/cameras/import": Taken(("application/json", "text/csv")),
     "/api/v1/analyze": Taken(PICTURE_TYPES, MOST_PICTURE_BYTES, patience=3),
+    JOBS: Taken(most_bytes=MOST_JOB_BYTES, patience=3, seldom=True),
     UPLOADS: Taken(FOOTAGE_TYPES, whole=False),
 }
 _ORDINARY: Final = Taken()
@@ -90,8 +97,8 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     headers = Headers(scope=scope)
     if "content-length" not in headers and "transfer-encoding" not in headers:
         return b""
-    taken = _TAKEN.get(scope["path"], _ORDINARY)
-    if taken.most_bytes <= MOST_BODY_BYTES:
+    taken = _TAKEN.get(scope["path"], _ORDINARY) if scope["method"] == "POST" else _ORDINARY
+    if taken.most_bytes <= MOST_BODY_BYTES or (taken.seldom and _is_small(headers)):
         body, size = await _received(receive, taken)
     else:
         with ExitStack() as place:
@@ -107,6 +114,13 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     if size:
         _check_type(headers, taken)
     return body
+
+
+def _is_small(headers: Headers) -> bool:
+    """Whether a body is said to be; the server takes no more of it than is said."""
+    said = headers.get("content-length", "")
+    plain = "transfer-encoding" not in headers and said.isascii() and said.isdecimal() and len(said) < 20
+    return plain and int(said) <= MOST_BODY_BYTES
 
 
 def _check_type(headers: Headers, taken: Taken) -> None:

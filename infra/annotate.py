@@ -1,5 +1,6 @@
 """Pictures and videos with boxes and labels, for people to look at."""
 
+import errno
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from infra.analysis import FaceReport
 from infra.footage import Progress
 from infra.recorder import Recorder
 from ingest.footage import Footage
-from storage.errors import StorageError
+from storage.errors import InputError, StorageError
 from storage.files import replaced, storage_error
 from storage.messages import NS_PER_S, Box, Event
 from storage.paths import Seen
@@ -34,6 +35,28 @@ BRIDGED_NS: Final = NS_PER_S
 """Boxes are drawn between two sightings this close or closer; a longer gap is shown as one."""
 
 LINGER_NS: Final = NS_PER_S // 5
+
+TICKS: Final = 90_000
+"""Of a video's clock in a second."""
+
+PASSING: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOENT,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
+"""Errors of the place that a video is written to, not of what is written: somebody can mend them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +118,8 @@ def annotate_footage(source: Path, recorder: Recorder, path: Path, progress: Pro
     whether the breach is an event by then.
 
     Raises:
-        StorageError: the video can't be written.
+        StorageError: the video can't be written where it is to be.
+        InputError: the footage can't be read, or not be encoded again.
     """
     lines = [
         _Line(f"t{position}", recorder.sightings[track.number], recorder.events.get(track.number))
@@ -105,11 +129,15 @@ def annotate_footage(source: Path, recorder: Recorder, path: Path, progress: Pro
         try:
             _encode(footage, lines, temporary, progress)
         except av.error.FFmpegError as error:
-            raise storage_error(path, OSError(error.errno, error.strerror)) from error
+            if error.errno in PASSING:
+                raise storage_error(path, OSError(error.errno, error.strerror)) from error
+            raise InputError(
+                f"{source} can't be written again with boxes and labels: {error.strerror}; analyse it without them"
+            ) from error
 
 
 def _encode(footage: Footage, lines: "list[_Line]", path: Path, progress: Progress | None) -> None:
-    ticks = 90_000
+    tick = -1
     rate = Fraction(footage.summary.fps or 25.0).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4") as container:
         stream = None
@@ -120,11 +148,13 @@ def _encode(footage: Footage, lines: "list[_Line]", path: Path, progress: Progre
                 height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
                 stream = container.add_stream("libx264", rate, options={"preset": "veryfast", "crf": "23"})
                 stream.width, stream.height, stream.pix_fmt = max(2, width), max(2, height), "yuv420p"
-                stream.time_base = stream.codec_context.time_base = Fraction(1, ticks)
+                stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
             if picture.shape[:2] != (stream.height, stream.width):
                 picture = cv2.resize(picture, (stream.width, stream.height)).astype(np.uint8, copy=False)
             drawn = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            drawn.pts, drawn.time_base = frame.at_ns * ticks // NS_PER_S, Fraction(1, ticks)
+            # Frames with the same timestamp are a nanosecond apart, and no two may have the same tick.
+            tick = max(tick + 1, frame.at_ns * TICKS // NS_PER_S)
+            drawn.pts, drawn.time_base = tick, Fraction(1, TICKS)
             container.mux(stream.encode(drawn))
             if progress is not None:
                 progress(frame.at_ns / NS_PER_S, footage.summary.stated_duration_s)

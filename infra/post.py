@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 log = structlog.get_logger(__name__)
+
+NAME_FOOTAGE: Final = frozenset({Role.API, Role.JOBS})
+"""Who is told of footage by its path below the media folder, which is there for people to put it in."""
 
 
 @dataclass(slots=True)
@@ -94,11 +97,13 @@ class Post:
 
     @contextmanager
     def database(self) -> Iterator["Engine"]:
-        """The database, with its tables."""
+        """The database, with its tables; and the folders that a supervisor makes before them."""
         from storage.database.engine import migrate, open_engine
 
         if not self.supervised:
             make_folder(self.places.data, 0o700)
+            if self.role in NAME_FOOTAGE:
+                make_folder(self.places.media)
         engine = open_engine(database_url(self.settings))
         try:
             if not self.supervised:

@@ -1,6 +1,5 @@
 """When recorded footage began, as the file itself or its name says."""
 
-import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from ingest.footage import opened
 from storage.errors import UsageError
+from storage.name_patterns import name_shape
 
 TOLD: Final = ("com.apple.quicktime.creationdate", "creation_time")
 """What containers say it by, the most exact first."""
@@ -19,26 +19,6 @@ EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 """What is said to have begun later has a wrong clock; in nanoseconds, the end of time itself fits no database."""
-
-_MONTH: Final = r"[^\W\d_]{3,9}\.?"
-_WRITTEN: Final = {
-    "Y": r"\d{4}",
-    "m": r"\d{1,2}",
-    "d": r"\d{1,2}",
-    "H": r"\d{1,2}",
-    "M": r"\d{1,2}",
-    "S": r"\d{1,2}",
-    "y": r"\d{2}",
-    "j": r"\d{1,3}",
-    "I": r"\d{1,2}",
-    "p": r"[AaPp][Mm]",
-    "f": r"\d{1,6}",
-    "%": "%",
-    "b": _MONTH,
-    "B": _MONTH,
-    "z": r"(?:Z|[+-]\d{2}:?\d{2})",
-}
-"""Directives of `datetime.strptime` that tell a moment, and what they look like."""
 
 
 def began_ns(path: Path) -> int | None:
@@ -74,7 +54,7 @@ def began_by_name(name: str, pattern: str, timezone: str) -> int | None:
     Raises:
         UsageError: a pattern that can't tell a day, or a time zone that does not exist.
     """
-    shape = _shape(pattern)
+    shape = name_shape(pattern)
     try:
         zone = ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
@@ -86,30 +66,6 @@ def began_by_name(name: str, pattern: str, timezone: str) -> int | None:
             if EPOCH <= moment < LATEST:
                 return _ns(moment)
     return None
-
-
-def _shape(pattern: str) -> re.Pattern[str]:
-    """What looks like the pattern; digits beside it belong to some other number."""
-    parts, told = [], set()
-    for literal, directive in re.findall(r"([^%]+)|%(.?)", pattern, re.DOTALL):
-        if literal:
-            parts.append(re.escape(literal))
-        elif directive not in _WRITTEN:
-            known = " ".join(f"%{one}" for one in _WRITTEN)
-            raise UsageError(f"the name pattern {pattern!r} holds %{directive}; what it may hold is {known}")
-        else:
-            parts.append(_WRITTEN[directive])
-            told.add(directive)
-    if not (told & {"Y", "y"} and (told & {"j"} or (told & {"m", "b", "B"} and "d" in told))):
-        raise UsageError(
-            f"the name pattern {pattern!r} tells no day: it needs a year, a month and a day, e.g. %Y%m%d-%H%M%S"
-        )
-    try:
-        datetime.now(UTC).strptime(datetime.now(UTC).strftime(pattern), pattern)
-    except (ValueError, re.error) as error:
-        raise UsageError(f"the name pattern {pattern!r} can't be used: {error}") from None
-    # Looked for at each place: what looks like it may begin within what only nearly does.
-    return re.compile(rf"(?<!\d)(?=({''.join(parts)})(?!\d))")
 
 
 def _ns(moment: datetime) -> int:

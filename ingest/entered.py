@@ -1,6 +1,6 @@
 """Recorded footage that is entered in the middle, at a keyframe that decoding may begin with."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain
@@ -12,7 +12,7 @@ import av.error
 from av.video.frame import VideoFrame
 
 from ingest.decoding import Packet
-from ingest.footage import opened
+from ingest.footage import ALIVE_EVERY, opened
 from ingest.frame import pts_ns, video_stream
 from ingest.packets import packets_of, the_rest
 from ingest.piece_plan import FootageDiffersError
@@ -26,9 +26,9 @@ MARGINS_S: Final = (0, 10, 120)
 class Entered(Closing):
     """Footage that is as it was planned, or is given up: what is damaged is not skipped."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        """Open a file; for arguments and errors see `ingest.footage.Footage`."""
-        self.path = path
+    def __init__(self, path: Path, threads: int, alive: Callable[[], None] = lambda: None) -> None:
+        """Open a file; for arguments and errors see `ingest.footage.Footage`, and `frames` of it."""
+        self.path, self._alive = path, alive
         self._threads = threads
         self._open()
 
@@ -69,7 +69,7 @@ class Entered(Closing):
         try:
             if pts is None:
                 self._reopen()
-                yield from packets_of(self._container, self._stream)
+                yield from self._all_packets()
                 return
             for margin_s in (*MARGINS_S, None):
                 if margin_s is None:
@@ -79,7 +79,7 @@ class Entered(Closing):
                         self._container.seek(pts - int(margin_s / self.base), stream=self._stream)
                     except av.error.FFmpegError:
                         continue
-                packets = packets_of(self._container, self._stream)
+                packets = self._all_packets()
                 if (first := _found(packets, pts)) is not None:
                     yield first
                     yield from packets
@@ -87,6 +87,13 @@ class Entered(Closing):
         except av.error.FFmpegError as error:
             raise self.differs(f"it ends early ({error.strerror})") from None
         raise self.differs("a keyframe is no longer where it was")
+
+    def _all_packets(self) -> Iterator[Packet]:
+        """From where the container stands; one packet is one frame, about."""
+        for number, packet in enumerate(packets_of(self._container, self._stream)):
+            if number % ALIVE_EVERY == 0:
+                self._alive()
+            yield packet
 
     def _open(self) -> None:
         self._container = opened(self.path)

@@ -1,6 +1,6 @@
 """Recorded footage by PyAV: frames with their time, sampled by timestamp."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,6 +12,7 @@ import av.error
 from av.video.frame import VideoFrame
 
 from ingest.containers import RECORDED, allowing
+from ingest.file_bytes import FileBytes
 from ingest.frame import Frame, pts_ns, video_stream
 from ingest.packets import decoding_of
 from ingest.sampling import FrameClock, SampleGrid
@@ -20,6 +21,9 @@ from storage.errors import InputError
 from storage.messages import NS_PER_S
 
 __all__ = ["Footage", "FootageSummary", "Frame"]
+
+ALIVE_EVERY: Final = 10
+"""Frames between two calls of `alive`: of the largest they take a second."""
 
 SEARCH_MARGIN_NS: Final = 10 * NS_PER_S
 """Keyframes are rarely further apart than this."""
@@ -59,6 +63,7 @@ class Footage(Closing):
 
         Raises:
             InputError: missing, empty, not footage, without a video stream, or of impossible size.
+            StorageError: it can't be read for now; reading on may raise it, too.
         """
         self.path = path
         self._threads = threads
@@ -75,7 +80,7 @@ class Footage(Closing):
         """By which it is compressed, e.g. `h264`."""
         return self._stream.codec_context.name
 
-    def frames(self, fps: float, *, start_ns: int = 0) -> Iterator[Frame]:
+    def frames(self, fps: float, *, start_ns: int = 0, alive: Callable[[], None] = lambda: None) -> Iterator[Frame]:
         """Decode all frames in order of presentation; those on a grid of `fps` a second are marked as sampled.
 
         What is damaged is skipped and named in `summary.errors`.
@@ -84,6 +89,7 @@ class Footage(Closing):
             fps: samples a second.
             start_ns: go on from the last keyframe before this time, with the times and samples of the whole footage;
                 from the start where the container can't be searched.
+            alive: called every few frames; what it raises ends the work.
 
         Raises:
             InputError: not one frame can be decoded.
@@ -95,7 +101,9 @@ class Footage(Closing):
         damaged = 0
         reason = "it holds no frame"
         decoding = decoding_of(self._container, self._stream)
-        for decoded in decoding:
+        for number, decoded in enumerate(decoding):
+            if number % ALIVE_EVERY == 0:
+                alive()
             if isinstance(decoded, av.error.FFmpegError):
                 damaged += 1
                 reason = decoded.strerror or str(decoded)
@@ -109,7 +117,7 @@ class Footage(Closing):
             if origin_ns is not None:
                 # Nothing comes after the place that was searched for.
                 self._reopen()
-                yield from self.frames(fps)
+                yield from self.frames(fps, alive=alive)
                 return
             raise InputError(f"no frame of {self.path} can be decoded: {reason}")
         self.summary.errors += what_is_wrong(summary, damaged, clock)
@@ -187,25 +195,17 @@ def what_is_wrong(summary: FootageSummary, damaged: int, clock: FrameClock) -> l
 def opened(path: Path) -> av.container.InputContainer:
     """The container, open; it reaches nothing but this file.
 
+    A disk or share that fails, now or while the container is read, raises StorageError: see `ingest.file_bytes`.
+
     Raises:
         InputError: missing, empty, or not footage.
+        StorageError: it can't be read for now.
     """
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not a video")
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
+    # The white lists keep what is inside the file from reaching out to the network, or to other files.
+    options = allowing(RECORDED, "file")
     try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes)")
-        # The absolute path with a protocol: a name such as `http:x.mp4` or `concat:...` must stay a file. The
-        # white lists keep what is inside the file from reaching out to the network, or to other files.
-        options = allowing(RECORDED, "file")
-        return av.open(f"file:{path.resolve()}", options=options, metadata_errors="replace")
-    except PermissionError:
-        raise InputError(f"{path} can't be read: no permission") from None
+        return av.open(FileBytes(path), "r", options=options, metadata_errors="replace")
     except av.error.FFmpegError as error:
         raise InputError(
             f"{path} is not a video that can be read, or was cut off before its index was written ({error.strerror})"
         ) from None
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from error

@@ -1,7 +1,7 @@
 """Single pictures of recorded footage, exactly as a full decode gives them."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +22,17 @@ class Pictures(Closing):
     ...     rgb = pictures.at(1_200_000_000)
     """
 
-    def __init__(self, path: Path, plan: FootagePlan, fps: float, *, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, plan: FootagePlan, fps: float, *, threads: int = 1, alive: Callable[[], None] = lambda: None
+    ) -> None:
         """Open a file; for arguments and errors see `ingest.piece_reader.PieceReader`."""
-        self._path, self._plan, self._fps, self._threads = path, plan, fps, threads
+        self._path, self._plan, self._fps, self._threads, self._alive = path, plan, fps, threads, alive
         self._footage: Footage | None = None
         self._entered: Entered | None = None
         self._entries: list[int] = []
         self._entries_ns: list[int] = []
         if plan.whole is None:
-            self._entered = Entered(path, threads)
+            self._entered = Entered(path, threads, alive)
             base = self._entered.base
             self._entries = unpacked(plan.entries)
             self._entries_ns = [int(pts * base * NS_PER_S) - plan.origin_ns for pts in self._entries]
@@ -68,7 +70,7 @@ class Pictures(Closing):
         if self._footage is not None:
             self._footage.close()
         self._footage = Footage(self._path, threads=self._threads)
-        self._frames = self._footage.frames(self._fps)
+        self._frames = self._footage.frames(self._fps, alive=self._alive)
 
     def _from(self, entered: Entered, pts: int | None) -> Iterator[Frame]:
         for index, (stamp_ns, decoded) in enumerate(entered.frames(pts)):

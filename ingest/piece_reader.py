@@ -1,6 +1,6 @@
 """Reads one piece of recorded footage as if all before it had been read too."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -21,7 +21,16 @@ class PieceReader(Closing):
     ...         look, active = motion.judge(frame.luma(), frame.at_ns)
     """
 
-    def __init__(self, path: Path, plan: FootagePlan, piece: Piece, fps: float, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        plan: FootagePlan,
+        piece: Piece,
+        fps: float,
+        *,
+        threads: int = 1,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         """Open a file.
 
         Args:
@@ -31,13 +40,14 @@ class PieceReader(Closing):
             fps: samples a second, as it was planned for.
             threads: decoder threads. With one, the decoder notices all damage that it can, and makes the same of it each
                 time; with more, what it makes of damage depends on which of them was faster.
+            alive: called every few frames, also between samples; what it raises ends the work.
 
         Raises:
             InputError: as `ingest.footage.Footage`.
         """
         self.at_ns = piece.start_ns
         """How far it is read."""
-        self._plan, self._piece, self._fps = plan, piece, fps
+        self._plan, self._piece, self._fps, self._alive = plan, piece, fps, alive
         self._frames, self._end_ns = 0, piece.start_ns
         self._errors: tuple[str, ...] = ()
         self._footage: Footage | None = None
@@ -45,7 +55,7 @@ class PieceReader(Closing):
         if plan.whole is not None:
             self._footage = Footage(path, threads=threads)
         else:
-            self._entered = Entered(path, threads)
+            self._entered = Entered(path, threads, alive)
 
     def __iter__(self) -> Iterator[tuple[int, Frame, bool]]:
         """The samples in order, once: number among all of the footage, frame, and whether it is the piece's own.
@@ -67,7 +77,7 @@ class PieceReader(Closing):
 
     def _all(self, footage: Footage) -> Iterator[tuple[int, Frame, bool]]:
         seq = 0
-        for frame in footage.frames(self._fps):
+        for frame in footage.frames(self._fps, alive=self._alive):
             self.at_ns = frame.at_ns
             if frame.sampled:
                 yield seq, frame, True

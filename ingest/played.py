@@ -10,7 +10,7 @@ from typing import Final
 from ingest.footage import Footage
 from ingest.frame import Frame
 from ingest.source import SourceError
-from storage.errors import InputError
+from storage.errors import InputError, StorageError
 from storage.messages import NS_PER_S
 from storage.pulse import Pulse
 from storage.status import StateReason
@@ -68,6 +68,8 @@ class PlayedFile:
             raise SourceError(
                 StateReason.NOT_FOUND if missing else StateReason.UNSUPPORTED_CODEC, str(error)
             ) from error
+        except StorageError as error:
+            raise SourceError(StateReason.NO_ROUTE, str(error)) from error
         if last is not None:
             yield from self._still(last, pulse)
 

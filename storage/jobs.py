@@ -136,18 +136,20 @@ class JobFile(msgspec.Struct, frozen=True):
 
     Attributes:
         number: from 0.
-        name, upload_id: see `NewFile`.
+        name, path, upload_id: see `NewFile`.
         start_ns, duration_s: when its footage began, Unix time, and how long it is; None: not known yet.
         size, sha256: of the file, the size in bytes; None: not known yet.
         state: `waiting`, `running` or `done`.
         done_s: how much of it is done.
         not_decoded: what could not be decoded, one sentence each.
         whole: why it is read in one piece; None: it is not.
-        annotated: name of its video with boxes and labels, in the folder of these.
+        annotated: name of its video with boxes and labels, in the folder of these; of a job whose facts are another's now,
+            that one's.
     """
 
     number: int
     name: str
+    path: str
     upload_id: str | None
     start_ns: int | None
     duration_s: float | None

@@ -18,6 +18,10 @@ LEFT_FREE: Final = 256 * 1024 * 1024
 """Bytes that uploads leave on the disk: others write there, too."""
 
 
+FLUSHED: Final = 64 * 1024 * 1024
+"""After so many bytes they go to the disk for good: at the end of a large upload nobody waits for all of it."""
+
+
 class NoRoomError(StorageError):
     """The disk is full, or nearly."""
 
@@ -44,6 +48,7 @@ class UploadFile:
         """
         self.path = make_folder(folder, 0o700) / identifier
         self.bytes = 0
+        self._flushed = 0
         self._hash = hashlib.sha256()
         self._kept = False
         self._check_room(expected)
@@ -79,6 +84,9 @@ class UploadFile:
         try:
             while left:
                 left = left[os.write(self._handle, left) :]
+            if self.bytes + len(data) - self._flushed >= FLUSHED:
+                os.fdatasync(self._handle)
+                self._flushed = self.bytes + len(data)
         except OSError as error:
             raise _error(self.path, error) from error
         self._hash.update(data)

@@ -8,6 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "docker-compose.yml"
+DOCS = ROOT / "docs" / "operations.md"
 
 VALUES = {
     "MASKWATCH_REDIS_PASSWORD": "a1b2c3d4e5f60718293a4b5c6d7e8f90",
@@ -37,8 +38,24 @@ def resolved(values: Mapping[str, str] = VALUES) -> dict[str, Any]:
     Raises:
         MissingVariableError: one that has to be set is not; with what the file says of it.
     """
-    done: dict[str, Any] = _resolve(raw(), values)
+    done: dict[str, Any] = resolve(raw(), values)
     return done
+
+
+def resolve(part: Any, values: Mapping[str, str] = VALUES) -> Any:
+    """A part of such a file, with variables; raises likewise."""
+    if isinstance(part, dict):
+        return {key: resolve(value, values) for key, value in part.items()}
+    if isinstance(part, list):
+        return [resolve(value, values) for value in part]
+    return _VARIABLE.sub(lambda found: _value(found, values), part) if isinstance(part, str) else part
+
+
+def overrides() -> dict[str, dict[str, Any]]:
+    """The override files of docs/operations.md, by which boxes they are for; anchors resolved, variables not."""
+    yaml: Any = import_module("yaml")
+    fenced = re.findall(r"(?ms)^```yaml\n# docker-compose\.override\.yml on (.+?)\n(.+?)^```$", DOCS.read_text("utf-8"))
+    return {boxes: yaml.safe_load(text) for boxes, text in fenced}
 
 
 def environment(service: Mapping[str, Any]) -> dict[str, str]:
@@ -58,14 +75,6 @@ def strings(part: Any) -> list[str]:
     if isinstance(part, list):
         return [text for value in part for text in strings(value)]
     return [part] if isinstance(part, str) else []
-
-
-def _resolve(part: Any, values: Mapping[str, str]) -> Any:
-    if isinstance(part, dict):
-        return {key: _resolve(value, values) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_resolve(value, values) for value in part]
-    return _VARIABLE.sub(lambda found: _value(found, values), part) if isinstance(part, str) else part
 
 
 def _value(found: re.Match[str], values: Mapping[str, str]) -> str:

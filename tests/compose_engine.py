@@ -74,15 +74,21 @@ class Machine:
         said = {name: self.here(str(value)) for name, value in service.get("environment", {}).items()}
         return image | said
 
-    def run(self, service: Mapping[str, Any], command: Sequence[str], path: Sequence[Path] = ()) -> tuple[int, str]:
-        """Run a command beside a service, as `docker compose exec` and health checks do; gives its status and output."""
+    def run(
+        self, service: Mapping[str, Any], command: Sequence[str], path: Sequence[Path] = (), limit_s: float = 60.0
+    ) -> tuple[int, str]:
+        """Run a command beside a service, as `docker compose exec` and health checks do; gives its status and output.
+
+        Raises:
+            subprocess.TimeoutExpired: it took longer than its limit, and was killed.
+        """
         done = subprocess.run(
             [*self.contained, *map(self.here, command)],
             env=self.environment(service, path),
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=limit_s,
             check=False,
         )
         return done.returncode, done.stdout + done.stderr
@@ -140,11 +146,15 @@ class Engine:
         return order
 
     def ask(self, name: str) -> tuple[int, str]:
-        """Run a service's health check as it is written."""
+        """Run a service's health check as it is written; one that takes longer than its `timeout` has failed."""
         service = self.services[name]
         kind, *command = service["healthcheck"]["test"]
         assert kind == "CMD"
-        return self.machine.run(service, command, self._path(name))
+        limit_s = seconds(service["healthcheck"]["timeout"])
+        try:
+            return self.machine.run(service, command, self._path(name), limit_s)
+        except subprocess.TimeoutExpired:
+            return 1, f"no answer within {limit_s:g} s"
 
     def memory_mib(self) -> dict[str, float]:
         """What each service's processes hold, whoever shares it with them: more than an engine would count."""
@@ -253,6 +263,12 @@ def postgres_tools(folder: Path, port: int) -> Path:
     folder.mkdir()
     _script(folder / "pg_isready", f'exec {program} --port={port} "$@"')
     return folder
+
+
+def seconds(duration: str) -> float:
+    """A duration such as `500ms`, `10s` or `1m30s`."""
+    unit_s = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return sum(float(number) * unit_s[unit] for number, unit in re.findall(r"([\d.]+)(ms|s|m|h)", duration))
 
 
 def answer_of(text: str) -> dict[str, Any]:

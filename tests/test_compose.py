@@ -12,14 +12,30 @@ import pytest
 
 from infra.demo.serve import clips_in, register
 from infra.joining import own_name, own_prefix
+from infra.places import Places
+from infra.post import Post
 from infra.settings import Settings, load_settings
 from infra.system.workers import Role
 from storage.bus import Bus
 from storage.database.engine import HEAD
 from storage.errors import NotFoundError
 from storage.framefile import BLOCK, pixels_start
-from storage.pulse import Heartbeat
-from tests.compose import FILE, ROOT, VALUES, MissingVariableError, environment, mib, raw, resolved, strings
+from storage.media import media_files
+from storage.pulse import Heartbeat, Pulse
+from tests.compose import (
+    DOCS,
+    FILE,
+    ROOT,
+    VALUES,
+    MissingVariableError,
+    environment,
+    mib,
+    overrides,
+    raw,
+    resolve,
+    resolved,
+    strings,
+)
 from tests.conftest import Maskwatch
 
 RAW = raw()
@@ -356,7 +372,54 @@ def test_the_demos_cameras_are_entered_once(tmp_path: Path) -> None:
         clips_in(tmp_path / "none")
 
 
-@pytest.mark.parametrize("name", ["detect", "classify", "classify-gpu", "jobs"])
+@pytest.mark.parametrize("name", ["detect", "classify", "classify-gpu", "jobs", "api"])
 def test_who_reads_a_model_of_your_own_has_its_folder(name: str) -> None:
-    """A job pins the model that `classify` runs, and reads it for that."""
+    """A job pins the model that `classify` runs, and reads it for that; people run commands in `api`."""
     assert "models:/models:ro" in service(name)["volumes"]
+
+
+def test_what_another_box_asks_for_is_published_by_the_first() -> None:
+    first, others = (overrides()[boxes] for boxes in ("the first box", "the other boxes"))
+    published = set[str]()
+    for name, more in first["services"].items():
+        assert leads_out(name, more)
+        [(address, own)] = [str(port).rsplit(":", 1) for port in more["ports"]]
+        assert own == {"redis": "6379", "postgres": "5432"}[name]
+        published.add(address)
+    asked = set[str]()
+    for name, more in others["services"].items():
+        assert leads_out(name, more), f"{name} reaches nobody on another box"
+        for value in (environment(service(name)) | environment(resolve(more))).values():
+            asked |= set(re.findall(r"@([^/]+)", value))
+    assert asked == published
+
+
+def leads_out(name: str, more: dict[str, Any]) -> bool:
+    """Whether a service is in a network that does not end at its box, as Compose merges two files."""
+    assert more.keys() <= {"networks", "environment", "ports"}
+    joined = {*service(name)["networks"], *more["networks"]}
+    return any(not RAW["networks"][network].get("internal") for network in joined)
+
+
+def test_all_boxes_have_their_data_in_one_place() -> None:
+    first, others = (overrides()[boxes] for boxes in ("the first box", "the other boxes"))
+    assert "/data" in mounts("jobs")
+    assert first["volumes"] == others["volumes"]
+    assert first["volumes"]["data"]["driver_opts"]["device"].startswith("/")
+
+
+def test_the_documents_name_the_images_that_are_taken() -> None:
+    licences = DOCS.read_text(encoding="utf-8").split("takes the images of ")[1]
+    version = re.match(r"redis:(\d+\.\d+)\.", service("redis")["image"])
+    assert version is not None
+    # From 7.4 on it is another licence.
+    assert licences.startswith(f"Redis {version[1]} (BSD-3-Clause), PostgreSQL")
+    assert float(version[1]) < 7.4
+
+
+@pytest.mark.parametrize("role", [Role.API, Role.JOBS])
+def test_a_role_of_its_own_makes_the_folder_that_people_put_footage_in(role: Role, bus: Bus) -> None:
+    settings = load_settings()
+    places = Places.of(settings)
+    with Post(role, "x-0", settings, places, bus, Pulse(), supervised=False, listening=None).database():
+        assert media_files("", places.media) == []

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import os
 import re
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import av
@@ -22,8 +25,9 @@ from storage.job_work import FileReport, HeldJob, PlannedFile, Stretch
 from storage.jobs import ChunkKey, NewFile, NewJob, Pin
 from storage.messages import NS_PER_S, Event, Track
 from storage.telling import News, NewsKind, Telling
+from storage.upload_files import UploadFile
 from storage.words import Label
-from tests.api_server import START_NS, Api, api_fixture, migrated_fixture, wait_for  # noqa: F401
+from tests.api_server import LIMIT_S, START_NS, Api, api_fixture, migrated_fixture, wait_for  # noqa: F401
 from tests.console_pages import Console, browser_fixture, console_fixture, console_of, told  # noqa: F401
 
 HERE: Final = Caller("local", "this machine", "local", Role.ADMIN)
@@ -183,6 +187,17 @@ def chooses(page: Page, *names: str, content: bytes = CLIP) -> None:
     """Choose files of this computer."""
     files = [{"name": name, "mimeType": "video/mp4", "buffer": content} for name in names]
     page.get_by_label("Choose files").set_input_files(files)  # type: ignore[arg-type]
+
+
+def drops(page: Page, folder: Path) -> None:
+    """Drop a folder of this computer on the page."""
+    box = page.locator(".drop").bounding_box()
+    assert box is not None
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "data": data, **at})
 
 
 def line(page: Page, name: str) -> Locator:
@@ -351,7 +366,115 @@ def test_footage_of_the_media_folder_is_taken_by_folder_and_analysed_again(hands
     expect(page.locator(".page-head .pill")).to_have_text("Queued")
     again, _ = told(console, "/jobs")["items"]
     assert [one["name"] for one in again["files"]] == [one["name"] for one in first["files"]]
+    assert (again["fps"], again["name_pattern"], again["given_start"]) == (2, "%Y%m%d", None)
     expect(page).to_have_url(re.compile(f"{again['id']}$"))
+    assert console.trouble == []
+
+
+@pytest.mark.slow
+def test_footage_that_can_not_be_named_here_is_not_analysed_again(hands: Hands, console: Console) -> None:
+    # It is of the same name, and other footage.
+    (hands.api.media / "door.mp4").write_bytes(CLIP)
+    for path, offered in (("/elsewhere/door.mp4", False), (str(hands.api.media / "door.mp4"), True)):
+        job = hands.jobs.create(NewJob(hands.camera, (NewFile("door.mp4", path),), start_ns=START_NS)).id
+        hands.work.fail(hands.held(job), "door.mp4 can't be read.", time.time_ns())
+        page = console.open(f"footage/{job}")
+        expect(page.get_by_role("button", name="Analyse again")).to_have_count(int(offered))
+        expect(page.get_by_text("It lies outside the media folder")).to_have_count(int(not offered))
+    page.get_by_role("button", name="Analyse again").click()
+    page.get_by_role("dialog").get_by_role("button", name="Analyse again").click()
+    expect(page.locator(".page-head .pill")).to_have_text("Queued")
+    again = hands.jobs.get(told(console, "/jobs")["items"][0]["id"])
+    # The API tells milliseconds.
+    assert again.options.start_ns == START_NS // 1_000_000 * 1_000_000
+    assert console.trouble == []
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_dropped_is_sent_in_the_order_of_its_days(
+    hands: Hands, console: Console, tmp_path: Path
+) -> None:
+    card = tmp_path / "card"
+    for name in ("day/10.mp4", "day/9.mp4", "day 2/9.mp4", "day 10/1.mp4", "notes.txt", "day/._9.mp4", ".old/9.mp4"):
+        path = card / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Two have the same name, size and time.
+        path.write_bytes(CLIP)
+        os.utime(path, (1_782_900_000, 1_782_900_000))
+    ordered = [f"card/{name}" for name in ("day/9.mp4", "day/10.mp4", "day 2/9.mp4", "day 10/1.mp4")]
+    page = console.open("footage")
+    drops(page, card)
+    sends = page.locator(".sends > li")
+    expect(sends).to_have_text([re.compile(f"^{name}.*Sent and checked") for name in ordered])
+    # What is there already, is not sent twice.
+    drops(page, card)
+    expect(sends).to_have_count(len(ordered))
+    page.get_by_label("When it began").select_option(label="I know date and time")
+    page.get_by_label("Start, by the clock of Europe/Berlin").fill("2026-07-01T12:00:05")
+    page.get_by_role("button", name="Analyse").click()
+    expect(line(page, "card/day/9.mp4 and 3 more")).to_contain_text("Queued")
+    (made,) = told(console, "/jobs")["items"]
+    assert [one["name"] for one in made["files"]] == ordered
+    assert console.trouble == []
+
+
+@pytest.mark.slow
+def test_a_server_that_has_it_all_has_minutes_to_put_it_away(
+    hands: Hands, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, keep = threading.Event(), UploadFile.keep
+
+    def slowly(file: UploadFile) -> None:
+        assert busy.wait(LIMIT_S)
+        keep(file)
+
+    monkeypatch.setattr(UploadFile, "keep", slowly)
+    page = console.page
+    page.clock.install()
+    console.open("footage")
+    sent = page.locator(".sends > li")
+    try:
+        chooses(page, "door.mp4")
+        expect(sent).to_contain_text("All sent; being checked")
+        page.clock.fast_forward("05:00")
+        expect(sent).to_contain_text("All sent; being checked")
+        page.clock.fast_forward("05:01")
+        expect(sent.get_by_role("alert")).to_contain_text("did not say within ten minutes that it is there")
+        sent.get_by_role("button", name="Try again door.mp4").click()
+        expect(sent).to_contain_text("All sent; being checked")
+    finally:
+        busy.set()
+    expect(sent).to_contain_text("Sent and checked")
+    assert console.trouble == []
+
+
+@pytest.mark.slow
+def test_footage_is_counted_where_the_camera_was(hands: Hands, console: Console) -> None:
+    old = hands.api.building("Old hall", "America/New_York")
+    zone = hands.api.post(f"/buildings/{old}/zones", {"name": "Gate"})["id"]
+    (hands.api.media / "hall.mp4").write_bytes(CLIP)
+    page = console.open("footage")
+    page.get_by_role("button", name="From the media folder").click()
+    dialog = page.get_by_role("dialog", name="Media folder")
+    dialog.get_by_label("All in this folder").check()
+    dialog.get_by_role("button", name="Take 1 file").click()
+    page.get_by_text("More settings").click()
+    page.get_by_label("Building").select_option(label="Old hall")
+    page.get_by_label("Zone").select_option(label="Gate")
+    assert console.violations() == []
+    page.get_by_label("When it began").select_option(label="I know date and time")
+    page.get_by_label("Start, by the clock of America/New York").fill("2026-07-01T06:00:05")
+    page.route(
+        "**/api/v1/jobs",
+        lambda route: route.fulfill(status=413) if route.request.method == "POST" else route.continue_(),
+    )
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_role("alert")).to_have_text("These are too many files for one job. Submit them in several jobs.")
+    page.unroute("**/api/v1/jobs")
+    page.get_by_role("button", name="Analyse").click()
+    expect(line(page, "hall.mp4")).to_contain_text("Old hall")
+    (made,) = told(console, "/jobs")["items"]
+    assert (made["building_id"], made["zone_id"], made["given_start"]) == (old, zone, "2026-07-01T10:00:05.000Z")
     assert console.trouble == []
 
 

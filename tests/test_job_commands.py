@@ -17,9 +17,11 @@ from sqlalchemy import Engine
 
 from infra import console
 from infra.commands import job_watch
+from infra.commands.footage_paths import expanded
 from infra.commands.job_watch import clock
 from infra.places import Places, database_url
 from infra.settings import load_settings
+from storage.camera_words import parse_hours
 from storage.database.audit import AuditLog, AuditWanted
 from storage.database.batch import Batch, Source
 from storage.database.engine import migrate, open_engine
@@ -31,6 +33,7 @@ from storage.job_work import FileReport, PlannedFile, Stretch
 from storage.jobs import ChunkKey, Pin
 from storage.messages import NS_PER_S, Event, Track
 from storage.words import Label
+from tests.test_media import forbid
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -137,13 +140,33 @@ def test_footage_is_submitted_as_it_lies_there(maskwatch: Call, door: str, film:
 
 def test_all_that_may_be_said_of_footage(maskwatch: Call, engine: Engine, door: str, film: Path) -> None:
     more = ("--building", "North", "--zone", "Lobby", "--start", "2026-03-01T09:00:00+01:00", "--fps", "2.5")
-    job = submit(maskwatch, film, "--camera", door, *more, "--name-pattern", "%Y%m%d_%H%M%S", "--annotate", "--fresh")
+    policy = ("--labels", "without_mask", "--dwell", "2.5", "--hours", "mon-fri 07:00-19:00")
+    job = submit(
+        maskwatch, film, "--camera", door, *more, "--name-pattern", "%Y%m%d_%H%M%S", "--annotate", "--fresh", *policy
+    )
     held = JobWork(engine, "jobs-0").take_job(job, time.time_ns())
     assert held is not None
     assert (held.building_id, held.zone_id, held.files[0].path) == ("b1", "z1", str(film))
     options = held.options
     assert (options.start_ns, options.fps, options.annotate, options.fresh) == (START_NS, 2.5, True, True)
     assert (options.name_pattern, options.timezone) == ("%Y%m%d_%H%M%S", "Europe/Berlin")
+    assert (options.labels, options.dwell_s) == ((Label.WITHOUT_MASK,), 2.5)
+    assert options.hours == parse_hours("mon-fri 07:00-19:00")
+
+
+def test_what_is_not_said_of_the_policy_is_as_the_camera_has_it(
+    maskwatch: Call, engine: Engine, door: str, film: Path
+) -> None:
+    for option in (("--hours", "sat 10:00-12:00"), ("--dwell", "4"), ("--labels", "incorrect_mask")):
+        assert maskwatch("camera", "change", door, *option, "--no-check")[0] == 0
+    work = JobWork(engine, "jobs-0")
+    given = (), ("--dwell", "0.5"), ("--hours", "none")
+    jobs = [submit(maskwatch, film, "--camera", door, *options) for options in given]
+    held = [work.take_job(job, time.time_ns()) for job in jobs]
+    sat = parse_hours("sat 10:00-12:00")
+    assert [(one.options.labels, one.options.dwell_s, one.options.hours) for one in held if one] == [
+        ((Label.INCORRECT_MASK,), dwell_s, hours) for dwell_s, hours in ((4, sat), (0.5, sat), (4, None))
+    ]
 
 
 def test_a_folder_gives_its_videos_by_name(maskwatch: Call, engine: Engine, door: str, tmp_path: Path) -> None:
@@ -157,6 +180,37 @@ def test_a_folder_gives_its_videos_by_name(maskwatch: Call, engine: Engine, door
     assert [file.path for file in held.files] == [str(folder / name) for name in ("a.mkv", "b.MP4", "c/c.avi")]
     status, _, _ = maskwatch("job", "show", job)
     assert status == 0
+
+
+def test_what_begins_with_a_dot_is_taken_only_where_it_is_named(
+    maskwatch: Call, engine: Engine, door: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / ".card"
+    names = ("._door.mp4", ".Trashes/x.mp4", ".Trashes/more/y.mp4", "day/._z.mts", "day/z.MTS", "door.dav")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"film")
+    job = submit(maskwatch, folder, folder / "._door.mp4", "--camera", door)
+    held = JobWork(engine, "jobs-0").take_job(job, time.time_ns())
+    assert held is not None
+    assert [file.path for file in held.files] == [str(folder / one) for one in ("day/z.MTS", "door.dav", "._door.mp4")]
+
+
+def test_a_folder_of_which_a_part_can_not_be_read_is_no_job(
+    maskwatch: Call, door: str, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = film.parent / "locked"
+    locked.mkdir()
+    forbid(monkeypatch, locked)
+    ((path, error),) = expanded([film.parent])
+    assert (path, str(error)) == (
+        film.parent,
+        f"{locked} can't be read: Permission denied; get access to it, or name other footage",
+    )
+    status, out, err = maskwatch("job", "add", "--camera", door, film.parent)
+    assert (status, out) == (1, "")
+    assert "/locked can't be read: Permission denied" in " ".join(err.split())
+    assert maskwatch("job", "list")[1] == "none yet\n"
 
 
 def test_what_can_not_be_processed_is_said_at_once(maskwatch: Call, door: str, tmp_path: Path) -> None:
@@ -176,6 +230,9 @@ def test_what_can_not_be_processed_is_said_at_once(maskwatch: Call, door: str, t
         (("film.mp4", "--start", "2026-03-01T08:00:00"), 2, "names no time zone"),
         (("film.mp4", "--name-pattern", "%H%M"), 2, "tells no day"),
         (("film.mp4", "--fps", "0"), 2, "samples a second"),
+        (("film.mp4", "--labels", "with_mask"), 2, "with_mask"),
+        (("film.mp4", "--dwell", "-1"), 2, "dwell"),
+        (("film.mp4", "--hours", "never"), 2, "never"),
     ):
         ended, out, err = maskwatch("job", "add", "--camera", door, tmp_path / arguments[0], *arguments[1:])
         assert (ended, out) == (status, ""), err

@@ -24,6 +24,7 @@ from starlette.types import Message
 from api import footage_video
 from api import uploads as uploads_module
 from api.routes.overview import overview
+from api.shapes.jobs import Job as Shown
 from storage.database.api_keys import ApiKeys, NewKey
 from storage.database.batch import Batch, Source
 from storage.database.engine import reading
@@ -33,7 +34,7 @@ from storage.database.rollups import Place
 from storage.errors import StorageError
 from storage.identity import Role
 from storage.job_work import FileReport, PlannedFile, Stretch
-from storage.jobs import Pin
+from storage.jobs import NewFile, NewJob, Pin
 from storage.messages import Event, Track
 from storage.telling import Telling
 from storage.upload_files import UploadFile
@@ -246,6 +247,20 @@ def test_a_file_on_its_way_is_written_whole_or_not_at_all(tmp_path: Path) -> Non
     assert (tmp_path / "in" / "u-1").read_bytes() == b"abc"
 
 
+def test_a_file_on_its_way_is_flushed_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed = []
+
+    def flush(_: int) -> None:
+        flushed.append(file.bytes)
+
+    monkeypatch.setattr("storage.upload_files.FLUSHED", 100)
+    with UploadFile(tmp_path, "u-1") as file, monkeypatch.context() as watched:
+        watched.setattr("storage.upload_files.os", SimpleNamespace(**vars(os) | {"fdatasync": flush}))
+        for _ in range(10):
+            file.write(bytes(30))
+    assert flushed == [90, 210]
+
+
 def test_an_upload_is_removed_with_its_file_unless_a_job_reads_it(api: Api, camera: str) -> None:
     first, second = send(api, b"1").json()["id"], send(api, b"2").json()["id"]
     assert api.client.delete(f"/api/v1/uploads/{first}").status_code == 204
@@ -329,6 +344,50 @@ def test_a_job_is_submitted_and_read(api: Api, camera: str) -> None:
     assert file.path == str(api.media / "door.mp4")
 
 
+def test_a_job_says_how_it_is_asked_for_again(api: Api, camera: str, tmp_path: Path) -> None:
+    media(api, "day/1.mp4")
+    upload = send(api, b"x").json()["id"]
+    first = submit(
+        api, camera, footage_start="2026-07-01T10:00:00+02:00", files=[{"path": "day/1.mp4"}, {"upload_id": upload}]
+    )
+    assert (first["given_start"], first["name_pattern"]) == ("2026-07-01T08:00:00.000Z", None)
+    assert [one["path"] for one in first["files"]] == ["day/1.mp4", None]
+    second = submit(api, camera, name_pattern="door-%Y%m%d")
+    assert (second["given_start"], second["name_pattern"]) == (None, "door-%Y%m%d")
+    # From the command line come base names, and whatever path there is.
+    paths = [
+        api.media.resolve() / "day/1.mp4",
+        tmp_path / "secret.mp4",
+        f"{api.media}/../secret.mp4",
+        f"{api.media}2/x",
+    ]
+    third = api.context.jobs.create(NewJob(camera, tuple(NewFile("1.mp4", str(path)) for path in paths)))
+    assert [one["path"] for one in api.get(f"/jobs/{third.id}")["files"]] == ["day/1.mp4", None, None, None]
+    (tmp_path / "link").symlink_to(api.media)
+    assert Shown.of(third, tmp_path / "link").files[0].path == "day/1.mp4"
+
+
+def test_a_job_may_be_long_without_keeping_short_ones_waiting(
+    api: Api, camera: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So much room do 10,000 files need, also with long paths.
+    body = json.dumps({"camera_id": camera, "files": [{"path": "door.mp4"}]}).encode() + b" " * 12_000_000
+    headers = {"Content-Type": "application/json"}
+    assert api.client.post("/api/v1/jobs", content=body, headers=headers).status_code == 201
+    problem(api.client.post("/api/v1/jobs", content=body + b" " * 5_000_000, headers=headers), 413, "body-too-large")
+    monkeypatch.setattr("api.request_body.MOST_LARGE", 0)
+    problem(api.client.post("/api/v1/jobs", content=body, headers=headers), 503, "busy")
+    problem(api.client.post("/api/v1/jobs", content=iter([body]), headers=headers), 503, "busy")
+    submit(api, camera)
+
+
+def test_what_is_wrong_with_a_job_is_said_shortly(still: Api, door: str) -> None:
+    long = {f"x{number}": 1 for number in range(5000)}
+    for body in ({"folder": "", **long}, {"folder": "", "policy": long}, {"files": [long]}):
+        answer = still.client.post("/api/v1/jobs", json={"camera_id": door, **body})
+        assert len(problem(answer, 422, "invalid-request")["errors"]) == 1
+
+
 def test_a_folder_is_a_job_over_all_that_is_in_it(api: Api, camera: str) -> None:
     media(api, "day/2.mp4", "day/1.mp4", "day/more/3.avi", "day/notes.txt")
     job = submit(api, camera, folder="day")
@@ -356,6 +415,10 @@ BAD: Final[dict[str, dict[str, Any]]] = {
     "policy": {"files": [{"path": "door.mp4"}], "policy": {"labels": []}},
     "hours": {"files": [{"path": "door.mp4"}], "policy": {"hours": [{"days": ["mon"], "from": "25:00", "to": "1"}]}},
     "NUL": {"files": [{"path": "door\0.mp4"}]},
+    **{
+        f"the pattern {pattern}": {"files": [{"path": "door.mp4"}], "name_pattern": pattern}
+        for pattern in ("%H-%M-%S", "%Y%m", "%c", "%A", "%Y-%m-%d %X", "%Y%m%d_%H%M%S%Z")
+    },
 }
 
 

@@ -1,9 +1,12 @@
 """Jobs through real workers: what comes of footage is what one process makes of it, whoever works on it, however it is cut."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
+import numpy as np
 import pytest
 
 from infra.analysis import Analyzer
@@ -11,14 +14,21 @@ from infra.demo.clips import write_clip
 from infra.demo.script import small_clip
 from infra.footage import analyze_footage
 from infra.jobs.app import TEND, UPKEEP, broker_url, jobs_app
+from infra.jobs.lease import Lease
+from infra.jobs.place import JobsPlace
+from infra.jobs.rounds import MOST_WAITING, Rounds
 from infra.jobs.upkeep import UPKEEP as WORKS
+from infra.jobs.way import RedoError, Way
 from infra.places import Places
 from infra.settings import load_settings
 from storage.bus import Bus
 from storage.database.models import EventRow, TrackRow
-from storage.jobs import ChunkKey, JobState
+from storage.frames import FrameStore
+from storage.job_work import HeldChunk, HeldFile, LeaseLostError
+from storage.jobs import ChunkKey, JobOptions, JobState, Pin
 from storage.keys import FOOTAGE_LIFE_S
-from storage.messages import FrameRef, Look, Lost, Result, classified_by
+from storage.messages import FrameRef, Look, Lost, Result, Sample, classified_by
+from storage.pulse import Pulse
 from storage.report import to_json
 from storage.snapshots import SnapshotFolder
 from tests.job_house import JobHouse, told
@@ -88,6 +98,75 @@ def test_a_result_of_a_version_that_named_no_classifier_is_understood() -> None:
     assert classified_by("ab" * 32, "litert") == "abababababababab/litert"
 
 
+class Ended:
+    """A lease that is over as soon as it is told so."""
+
+    over = False
+    faces: int | None = None
+
+    def check(self) -> None:
+        if self.over:
+            raise LeaseLostError("it is somebody else's")
+
+
+def way(bus: Bus, frames: FrameStore, lease: Ended) -> Way:
+    """Of a chunk, with all of its place that it needs."""
+    file = HeldFile(0, "door.mp4", "/media/door.mp4", None, None, None, None, 0, 1, None)
+    held = HeldChunk(ChunkKey("j-1", 0, 3), 2, "b1", JobOptions(), Pin("m", "ab" * 32, "x", "faces"), file, b"", 0, 1)
+    place = SimpleNamespace(bus=bus, footage=bus.footage(), frames=frames, pulse=Pulse(), engine=None, trouble=None)
+    return Way(cast("JobsPlace", place), held, cast("Lease", lease))
+
+
+def send_two(way: Way) -> None:
+    for seq in range(2):
+        sample = Sample(SOURCE, 0, seq, seq, Look.FULL, 24, FrameRef(0, 0, 0, 0), b"", 0, 0)
+        way.send(np.zeros((360, 640, 3), np.uint8), sample)
+
+
+def test_pictures_whose_samples_got_lost_with_redis_are_released(bus: Bus, raw: Any, frames: FrameStore) -> None:
+    with suppress(RedoError), way(bus, frames, Ended()) as lost:
+        send_two(lost)
+        assert frames.used_blocks == 2
+        raw.flushall()
+        with pytest.raises(RedoError, match="lost what it held"):
+            lost.wait()
+        raise RedoError
+    assert frames.used_blocks == 0
+
+
+def test_pictures_whose_chunk_was_lost_with_redis_are_released_too(bus: Bus, raw: Any, frames: FrameStore) -> None:
+    lease = Ended()
+    with suppress(LeaseLostError), way(bus, frames, lease) as lost:
+        send_two(lost)
+        raw.flushall()
+        lease.over = True
+        lost.wait()
+    assert frames.used_blocks == 0
+
+
+def test_pictures_whose_samples_nobody_answers_are_released(
+    bus: Bus, frames: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with suppress(RedoError), way(bus, frames, Ended()) as late:
+        send_two(late)
+        monkeypatch.setattr("infra.jobs.way.ANSWER_S", 0.01)
+        monkeypatch.setattr("infra.jobs.way.LOOK_S", 0.0)
+        with pytest.raises(RedoError, match="have not answered"):
+            late.wait()
+        raise RedoError
+    assert frames.used_blocks == 0
+
+
+def test_pictures_whose_samples_are_on_their_way_are_left_to_who_drains_them(bus: Bus, frames: FrameStore) -> None:
+    lease = Ended()
+    with suppress(LeaseLostError), way(bus, frames, lease) as left:
+        send_two(left)
+        lease.over = True
+        left.wait()
+    assert frames.used_blocks == 2
+    assert bus.footage().sources() == [SOURCE]
+
+
 # As Celery has it.
 
 
@@ -115,3 +194,22 @@ def test_celery_takes_json_alone_keeps_no_results_and_loses_nothing() -> None:
     assert {entry["args"][0] for entry in conf.beat_schedule.values() if entry["task"] == UPKEEP} == {
         work.name for work in WORKS
     }
+
+
+def test_what_nobody_takes_does_not_fill_redis(redis: str, raw: Any) -> None:
+    settings = load_settings(redis_url=redis, redis_prefix="mw-2")
+    rounds = Rounds(app=jobs_app(settings, Places.of(settings)))
+
+    def send(times: int) -> int:
+        """Tasks that wait after so many were due."""
+        for _ in range(times):
+            rounds.apply_entry(rounds.schedule["tend"], producer=rounds.producer)
+        return int(raw.llen("mw-2:celery:jobs"))
+
+    assert send(1) == 1
+    assert send(2 * MOST_WAITING) == rounds.sent == MOST_WAITING
+    assert "wait for a `jobs` process" in str(rounds.trouble)
+    raw.lpop("mw-2:celery:jobs", 2)
+    assert (send(1), rounds.trouble) == (MOST_WAITING - 1, None)
+    raw.delete("mw-2:celery:jobs")
+    assert (send(1), rounds.trouble) == (1, None)

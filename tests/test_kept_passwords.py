@@ -90,6 +90,22 @@ def test_a_key_that_is_none_is_told_and_stops_nobody_who_needs_it_not(
     assert not (data / "secret.key").exists()
 
 
+def test_migrate_encrypts_everything_with_the_newest_key(
+    maskwatch: Call, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    monkeypatch.setenv("MASKWATCH_SECRET_KEY", old)
+    assert maskwatch("camera", "add", "Door", URL, "--no-check")[0] == 0
+    monkeypatch.setenv("MASKWATCH_SECRET_KEY", f"{new},{old}")
+    assert maskwatch("migrate")[0] == 0
+    # Read as the API reads it, which encrypts nothing anew.
+    for key, readable in ((new, True), (old, False)):
+        monkeypatch.setenv("MASKWATCH_SECRET_KEY", key)
+        engine = open_engine(database_url(load_settings()))
+        assert (system_sites(engine, load_settings()).camera("c1").url == URL) is readable
+        engine.dispose()
+
+
 def test_every_worker_has_the_key_that_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, maskwatch: Call) -> None:
     key = Fernet.generate_key().decode()
     monkeypatch.setenv("MASKWATCH_SECRET_KEY", key)

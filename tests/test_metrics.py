@@ -1,5 +1,6 @@
 """Metrics for Prometheus: what bus and database know, whatever of them is away, in bounded time."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from api.routes.metrics import DATABASE_LIMIT_S, MOST_ASKING
 from storage.bus import Bus
 from storage.database.engine import writing
 from storage.database.records import NewCamera
+from storage.database.upkeep import NAMES, UpkeepLog, UpkeepRecord
 from storage.messages import NS_PER_S, End
 from storage.status import CameraState, CameraStatus, StateReason
 from tests.api_server import Api, api_fixture, migrated_fixture, problem, still_fixture, wait_for  # noqa: F401
@@ -146,6 +148,32 @@ def test_who_asks_too_often_at_once_leaves_threads_for_others(api: Api, monkeypa
         free.set()
     statuses = sorted(answer.result().status_code for answer in answers)
     assert statuses == [200] * MOST_ASKING + [503] * 2 * MOST_ASKING
+
+
+def test_how_periodic_work_stands(api: Api) -> None:
+    log, now_ns = UpkeepLog(api.context.engine), time.time_ns()
+    hour_ns = 3600 * NS_PER_S
+
+    def ended(name: str, at_ns: int, error: str | None = None) -> None:
+        log.begin(name, at_ns)
+        log.end(UpkeepRecord(name, at_ns, 1.0, {}, error))
+
+    ended("retention", now_ns - 5 * hour_ns)
+    ended("retention", now_ns - hour_ns, "the disk is full")
+    ended("rollup-repair", now_ns - 2 * hour_ns)
+    # One is at it, another was killed.
+    log.begin("rollup-repair", now_ns)
+    log.begin("orphan-pictures", now_ns - hour_ns)
+    found = scraped(api)
+    ages_s = {labels[1]: value for labels, value in found.items() if labels[0] == "maskwatch_upkeep_age_seconds"}
+    failed = {labels[1]: value for labels, value in found.items() if labels[0] == "maskwatch_upkeep_failed"}
+    assert set(ages_s) == set(failed) == set(NAMES)
+    assert ages_s.pop("retention") == pytest.approx(5 * 3600, abs=30)
+    assert ages_s.pop("rollup-repair") == pytest.approx(2 * 3600, abs=30)
+    assert set(ages_s.values()) == {math.inf}
+    assert {name for name, value in failed.items() if value} == {"retention", "orphan-pictures"}
+    ended("retention", now_ns)
+    assert scraped(api)["maskwatch_upkeep_failed", "retention"] == 0
 
 
 def test_it_is_the_text_that_every_prometheus_reads(still: Api) -> None:

@@ -1,7 +1,10 @@
 """Footage in pieces: what is seen in them, one after the other, is exactly what is seen in one go."""
 
+import errno
+import os
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +13,11 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from ingest.footage import Footage, FootageSummary
+from ingest.frame import Frame
 from ingest.motion import Motion
 from ingest.pieces import (
     FootageDiffersError,
@@ -22,13 +27,14 @@ from ingest.pieces import (
     PlanningStoppedError,
     began_by_name,
     began_ns,
+    exact_length_ns,
     footage_summary,
     pack,
     plan_footage,
     unpack,
     whole_plan,
 )
-from storage.errors import InputError, UsageError
+from storage.errors import InputError, StorageError, UsageError
 from storage.messages import NS_PER_S
 
 FPS = 5.0
@@ -299,6 +305,65 @@ def test_a_film_that_was_cut_off_says_what_is_missing_in_pieces_too(tmp_path: Pa
     assert any("the rest is missing" in error for error in plan.errors)
 
 
+class FailingOnce:
+    """A share that is away for a moment: this read fails, none before and after it."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.calls = number, 0
+
+    def __call__(self, file: int, size: int) -> bytes:
+        self.calls += 1
+        if self.calls - 1 == self.number:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return READ(file, size)
+
+
+READ = os.read
+
+
+@pytest.mark.parametrize("name", ["b-frames.mp4", "b-frames.mkv", "b-frames.ts", "old.avi"])
+def test_a_share_that_fails_for_a_moment_is_no_damage(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path, next(clip for clip in CUT_UP if clip.name == name)._replace(frames=70))
+    plan = plan_footage(path, FPS, 2, never)
+    whole = whole_plan(path, FPS, "for this test")
+
+    def pictures() -> None:
+        with Pictures(path, plan, FPS) as opened:
+            opened.at(plan.duration_ns - NS_PER_S)
+
+    for work in (
+        lambda: plan_footage(path, FPS, 2, never),
+        lambda: in_pieces(path, plan),
+        lambda: in_pieces(path, whole),
+        lambda: began_ns(path),
+        pictures,
+    ):
+        never_failing = FailingOnce(-1)
+        monkeypatch.setattr("ingest.file_bytes.os.read", never_failing)
+        work()
+        for number in range(never_failing.calls):
+            monkeypatch.setattr("ingest.file_bytes.os.read", FailingOnce(number))
+            with pytest.raises(StorageError, match="Input/output error"):
+                work()
+
+
+@pytest.mark.parametrize("name", ["b-frames.mp4", "b-frames.mkv", "b-frames.ts", "old.avi"])
+def test_footage_that_is_cut_off_anywhere_is_no_failing_share(tmp_path: Path, name: str) -> None:
+    path = made(tmp_path, next(clip for clip in CUT_UP if clip.name == name)._replace(frames=60))
+    data = path.read_bytes()
+    for end in np.linspace(1, len(data) - 1, 5).astype(int):
+        path.write_bytes(data[:end])
+        with suppress(InputError, FootageDiffersError):
+            in_pieces(path, plan_footage(path, FPS, 2, never))
+    for at in np.linspace(1, len(data) - 1, 9).astype(int):
+        # Lengths and places of which there is none.
+        path.write_bytes(data[:at] + b"\xff" * 8 + data[at + 8 :])
+        with suppress(InputError, FootageDiffersError):
+            in_pieces(path, plan_footage(path, FPS, 2, never))
+
+
 def test_footage_that_is_not_what_was_planned_is_noticed(tmp_path: Path) -> None:
     path = made(tmp_path, CUT_UP[0])
     plan = plan_footage(path, FPS, 2, never)
@@ -363,6 +428,61 @@ def test_encrypted_pictures_get_no_plan(tmp_path: Path) -> None:
 def test_planning_ends_when_it_is_no_longer_wanted(tmp_path: Path) -> None:
     with pytest.raises(PlanningStoppedError):
         plan_footage(made(tmp_path, CUT_UP[0]), FPS, 2, lambda: True)
+
+
+@pytest.mark.parametrize("whole", [None, "for this test"])
+def test_reading_ends_soon_when_it_is_no_longer_wanted_also_between_two_samples(
+    tmp_path: Path, whole: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path, CUT_UP[0])
+    plan = plan_footage(path, 0.01, 100, never) if whole is None else whole_plan(path, 0.01, whole)
+    calls = 0
+
+    def alive() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise PlanningStoppedError
+
+    decoded, of = 0, Frame.of
+
+    def counted(picture: VideoFrame, at_ns: int, index: int, *, sampled: bool) -> Frame:
+        nonlocal decoded
+        decoded += 1
+        return of(picture, at_ns, index, sampled=sampled)
+
+    monkeypatch.setattr(Frame, "of", counted)
+    with PieceReader(path, plan, plan.pieces[0], 0.01, alive=alive) as reader, pytest.raises(PlanningStoppedError):
+        list(reader)
+    assert 10 < decoded <= 6 * 25
+    decoded = calls = 0
+    with Pictures(path, plan, 0.01, alive=alive) as pictures, pytest.raises(PlanningStoppedError):
+        _ = [pictures.at(second * NS_PER_S) for second in range(8)]
+    assert 10 < decoded <= 6 * 25
+
+
+def jumping(folder: Path) -> Path:
+    path = made(folder, CUT_UP[2]._replace(name="jumping.ts"))
+    path.write_bytes(path.read_bytes() * 2)
+    return path
+
+
+def bare(folder: Path) -> Path:
+    """Pictures alone, without any time."""
+    return made(folder, CUT_UP[0]._replace(name="bare.h264"))
+
+
+@pytest.mark.parametrize("clip", [CUT_UP[0], CUT_UP[4], OPEN_GROUPS], ids=lambda clip: clip.name)
+def test_how_long_footage_is_that_is_not_cut_up(tmp_path: Path, clip: Clip) -> None:
+    path = made(tmp_path, clip)
+    assert exact_length_ns(path, never) == in_one_go(path)[1].end_ns
+
+
+@pytest.mark.parametrize("make", [jumping, bare])
+def test_where_no_timestamps_tell_how_long_footage_is_nothing_does(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    assert exact_length_ns(make(tmp_path), never) is None
 
 
 def test_a_plan_that_is_damaged_is_refused() -> None:

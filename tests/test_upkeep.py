@@ -4,17 +4,22 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine, insert, select
 
+from infra.jobs import tasks
 from infra.jobs import upkeep as work
+from infra.jobs.place import JobsPlace
 from infra.jobs.upkeep import UPKEEP, Upkeep, UpkeepPlace, run_upkeep
-from infra.places import Places
-from storage.database.engine import reading, writing
+from infra.places import Places, database_url
+from infra.settings import load_settings
+from storage.database.engine import open_engine, reading, writing
+from storage.database.job_videos import JobVideos
 from storage.database.models import (
     BuildingRow,
     EventRow,
@@ -24,9 +29,10 @@ from storage.database.models import (
     SpotCheckRow,
     UploadRow,
 )
+from storage.database.orphans import FEW
 from storage.database.pictures import announce
 from storage.database.sweeping import ALONE_NS
-from storage.database.upkeep import AGAIN_S, UNENDED, UpkeepLog, UpkeepRecord
+from storage.database.upkeep import AGAIN_S, NAMES, UNENDED, UpkeepLog, UpkeepRecord
 from storage.errors import StorageError, UsageError
 from storage.messages import NS_PER_S
 from tests.postgres import database_fixture, postgres_fixture  # noqa: F401
@@ -196,6 +202,85 @@ def test_without_the_folder_of_pictures_nothing_is_said_of_them(place: UpkeepPla
     assert "is not there: mount it" in str(record.error)
 
 
+@pytest.mark.parametrize("kind", ["pictures", "uploads", "videos"])
+def test_a_database_that_does_not_know_the_files_removes_none(place: UpkeepPlace, kind: str) -> None:
+    places = place.places
+    folder = {"pictures": places.snapshots, "uploads": places.uploads, "videos": places.annotated}[kind]
+    work_name = "orphan-pictures" if kind == "pictures" else "orphan-footage"
+    stem, ending = {"pictures": ("", ".jpg"), "uploads": ("u-", ""), "videos": ("j-", "-0.mp4")}[kind]
+    names = [put(folder / f"{stem}{number:0{64 if kind == 'pictures' else 10}x}{ending}") for number in range(FEW + 1)]
+
+    def know(number: int) -> None:
+        """Let the database have a row of it."""
+        if kind == "pictures":
+            add_picture(place, number)
+        elif kind == "videos":
+            # It was cancelled: the video goes, but it is known whose it was.
+            add_job(place.engine, f"j-{number:010x}", "cancelled")
+        else:
+            own = {"name": "a.mp4", "bytes": 4, "sha256": "0" * 64, "created_by_id": "local", "created_at_ns": NOW_NS}
+            add(place.engine, UploadRow, id=names[number], **own)
+
+    half = (FEW + 1) // 2
+    for number in range(half):
+        know(number)
+    record = run_upkeep(work_name, place, due=False)
+    assert record is not None
+    said = f"knows only {half} of the {FEW + 1} {kind} in {folder}, and nothing was removed: is it the right one?"
+    assert said in str(record.error)
+    assert JobVideos(place.engine, places.annotated).sweep() == (half if kind == "videos" else 0)
+    for name in names:
+        put(folder / name)
+    know(half)
+    prefix = "" if kind == "pictures" else f"{kind}_"
+    assert did(place, work_name)[f"{prefix}removed"] == (FEW + 1 if kind == "videos" else FEW - half)
+
+
+def test_long_work_gives_signs_of_life_and_ends_where_it_is_asked_to(place: UpkeepPlace) -> None:
+    building(place.engine, "b1", "UTC", 0)
+    for folder in (place.places.snapshots, place.places.uploads, place.places.annotated, place.places.reports):
+        put(folder / ".u-1.part")
+    signs: list[int] = []
+
+    def stop() -> None:
+        raise StorageError("it was asked to stop")
+
+    for one in UPKEEP:
+        before = len(signs)
+        assert did(replace(place, progress=lambda: signs.append(1)), one.name) is not None
+        # What is one short statement has no parts.
+        assert (len(signs) > before) is (one.name != "spot-pictures")
+    put(place.places.uploads / ".u-2.part")
+    log = UpkeepLog(place.engine)
+    assert run_upkeep("temporary-files", replace(place, progress=stop), due=False) is not None
+    assert log.records()["temporary-files"].error == "it was asked to stop"
+    assert (place.places.uploads / ".u-2.part").exists()
+
+
+def test_a_task_tells_its_process_that_it_goes_on_and_ends_with_it(place: UpkeepPlace) -> None:
+    class Standing:
+        """As much of the place of a `jobs` process as the task uses."""
+
+        engine, places = place.engine, place.places
+        moved = 0
+
+        def move(self) -> bool:
+            self.moved += 1
+            return True
+
+    left = put(place.places.uploads / ".u-1.part")
+    standing = Standing()
+    tasks.upkeep(cast("JobsPlace", standing), "temporary-files")
+    assert standing.moved == 1
+    assert "asked to stop" in str(UpkeepLog(place.engine).records()["temporary-files"].error)
+    assert (place.places.uploads / left).exists()
+
+
+def test_all_periodic_work_is_known_by_name() -> None:
+    assert tuple(one.name for one in UPKEEP) == NAMES
+    assert not any("." in name for name in NAMES)
+
+
 def test_uploads_go_with_their_job_or_when_nobody_used_them(place: UpkeepPlace) -> None:
     folder, day_ns = place.places.uploads, 24 * HOUR_NS
     add_job(place.engine, "j-on", "running")
@@ -305,6 +390,13 @@ def test_by_hand_all_of_it_is_done_due_or_not(maskwatch: Any, tmp_path: Path, mo
     status, out, err = maskwatch("upkeep", "tidying")
     assert (status, out) == (2, "")
     assert "there is no upkeep 'tidying'; there is weekly-reports" in err
+    engine = open_engine(database_url(load_settings()))
+    row = {"name": f"{1:064x}.jpg", "camera_id": "c1", "bytes": 4, "created_at_ns": OLD_NS, "obsolete": False}
+    add(engine, SnapshotRow, **row)
+    engine.dispose()
+    (tmp_path / "data" / "snapshots").mkdir(exist_ok=True)
+    status, _, err = maskwatch("upkeep", "orphan-pictures")
+    assert (status, err) == (0, f"maskwatch: the file of a picture is missing: file {row['name']}, of 1\n")
     (tmp_path / "data" / "uploads").write_text("no folder")
     status, out, err = maskwatch("upkeep", "orphan-footage")
     assert status == 1

@@ -58,7 +58,7 @@ def add_job(context: Context, job: JobIn, response: Response) -> shapes.Job:
     made = context.jobs.create(job.record(_files(context, job), camera.policy))
     _tell(context, made)
     response.headers["Location"] = f"/api/v1/jobs/{made.id}"
-    return shapes.Job.of(made)
+    return _shown(context, made)
 
 
 @router.get("/jobs", summary="Jobs", openapi_extra=access(Role.VIEWER))
@@ -66,13 +66,13 @@ def list_jobs(context: Context, query: Annotated[JobsQuery, Query()]) -> Listed[
     """Newest first."""
     wanted = JobsWanted(query.state, query.camera, query.building)
     found, after = context.jobs.list(wanted, query.cursor, query.limit)
-    return Listed(items=[shapes.Job.of(one) for one in found], next_cursor=cursor(after))
+    return Listed(items=[_shown(context, one) for one in found], next_cursor=cursor(after))
 
 
 @router.get("/jobs/{job_id}", summary="One job", openapi_extra=access(Role.VIEWER))
 def get_job(context: Context, job_id: Known) -> shapes.Job:
     """How far it is."""
-    return shapes.Job.of(context.jobs.get(job_id))
+    return _shown(context, context.jobs.get(job_id))
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", openapi_extra=access(Role.OPERATOR))
@@ -82,7 +82,7 @@ def cancel_job(context: Context, job_id: Known) -> shapes.Job:
     """
     cancelled = context.jobs.cancel(job_id)
     _tell(context, cancelled)
-    return shapes.Job.of(cancelled)
+    return _shown(context, cancelled)
 
 
 @router.get(
@@ -112,7 +112,7 @@ def get_job_report(context: Context, job_id: Known, query: Annotated[ReportQuery
     if query.format == "csv":
         return Response(tracks_csv(job, found), media_type="text/csv", headers=headers)
     context.job_exports.note_export(job_id)
-    about = shapes.Job.of(job).model_dump_json(indent=1).encode()
+    about = _shown(context, job).model_dump_json(indent=1).encode()
     parts = job_zip(job, found, about, context.snapshots, context.footage.annotated)
     return ArchiveResponse(parts, media_type="application/zip", headers=headers)
 
@@ -145,6 +145,10 @@ def get_file_video(context: Context, job_id: Known, number: Number) -> Response:
     _done(context, job_id)
     name = context.jobs.note_shown(job_id, number)
     return VideoResponse(context.footage.annotated / name, f"{job_id}-{number}.mp4")
+
+
+def _shown(context: ApiContext, job: Job) -> shapes.Job:
+    return shapes.Job.of(job, context.footage.media)
 
 
 def _done(context: ApiContext, job_id: str) -> Job:

@@ -17,6 +17,7 @@ from api.problems import ProblemError
 from api.routes.cameras import said_of
 from storage.bus import BusError
 from storage.database.records import Camera
+from storage.database.upkeep import UpkeepStanding
 from storage.errors import MaskwatchError
 from storage.identity import Role
 from storage.pulse import Heartbeat
@@ -31,10 +32,11 @@ MOST_ASKING: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """What the database knows: cameras in use, and how many samples of each were lost."""
+    """What the database knows: cameras in use, how many samples of each were lost, and how periodic work stands."""
 
     cameras: tuple[Camera, ...]
     lost: Mapping[str, int]
+    upkeep: Mapping[str, UpkeepStanding]
 
 
 class Scrapes:
@@ -81,16 +83,17 @@ class Scrapes:
         with suppress(BusError):
             (queues, results), beats = context.bus.lengths(), context.bus.heartbeats()
         lost: Mapping[str, int] | None = None
+        upkeep: Mapping[str, UpkeepStanding] = {}
         with suppress(MaskwatchError, TimeoutError):
             recorded = reading.result(max(0.0, until_s - time.monotonic()))
-            lost, self._cameras = recorded.lost, recorded.cameras
+            lost, upkeep, self._cameras = recorded.lost, recorded.upkeep, recorded.cameras
         if beats is not None:
             try:
                 # While the database is away, of the cameras that it told of last.
                 cameras = said_of(context, self._cameras)
             except BusError:
                 beats = None
-        return Known(context.workers, lost, beats, queues, results, cameras)
+        return Known(context.workers, lost, beats, queues, results, cameras, upkeep)
 
     def _begin(self, context: ApiContext) -> Future[_Recorded]:
         """Ask the database, in a thread that is left behind where it hangs; then the next ones wait for that same one."""
@@ -120,6 +123,7 @@ def _read(context: ApiContext, reading: "Future[_Recorded]") -> None:
     try:
         cameras = tuple(context.sites.cameras())
         lost = context.reports.lost([camera.id for camera in cameras])
-        reading.set_result(_Recorded(cameras, {camera.id: lost.get(camera.id, 0) for camera in cameras}))
+        upkeep = context.upkeep.standings(time.time_ns())
+        reading.set_result(_Recorded(cameras, {camera.id: lost.get(camera.id, 0) for camera in cameras}, upkeep))
     except Exception as error:  # noqa: BLE001 - whoever waits for it gets it
         reading.set_exception(error)

@@ -1,5 +1,8 @@
 """Recorded footage: uploads, files under the media root, and jobs."""
 
+import os
+from functools import lru_cache
+from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, Field
@@ -8,7 +11,7 @@ from api.shapes.common import iso_or_none
 from api.times import Instant, iso
 from storage import jobs
 from storage.jobs import ChunkState, JobState
-from storage.media import MediaFile
+from storage.media import LONGEST_PATH, MediaFile
 
 
 class Upload(BaseModel):
@@ -53,6 +56,9 @@ class JobFile(BaseModel):
 
     number: int = Field(description="From 0: by which its report and its video are asked for.")
     name: str = Field(description="Its path under the media root, or what its sender calls it.", examples=["door.mp4"])
+    path: str | None = Field(
+        description="Below the media root: by which it can be analysed again; null: it was sent, or is elsewhere."
+    )
     upload_id: str | None
     footage_start: Instant | None = Field(description="Null: not known yet.")
     duration_s: float | None = Field(description="Likewise.")
@@ -65,11 +71,12 @@ class JobFile(BaseModel):
     annotated: bool = Field(description="Whether its video with boxes and labels is there.")
 
     @classmethod
-    def of(cls, file: jobs.JobFile) -> Self:
-        """From the record."""
+    def of(cls, file: jobs.JobFile, media: Path | None = None) -> Self:
+        """From the record; where the media root is not told, no path is."""
         return cls(
             number=file.number,
             name=file.name,
+            path=None if media is None or file.upload_id is not None else _below(file.path, media),
             upload_id=file.upload_id,
             footage_start=iso_or_none(file.start_ns),
             duration_s=file.duration_s,
@@ -96,6 +103,8 @@ class Job(BaseModel):
     started_at: Instant | None
     ended_at: Instant | None
     footage_start: Instant | None = Field(description="Of the first file; null: not known yet.")
+    given_start: Instant | None = Field(description="When the first file began, as it was given; null: it was not.")
+    name_pattern: str | None = Field(description="How the files' names say when they began; null: it was not given.")
     footage_s: float | None = Field(description="Seconds of footage in all files; null: not known yet.")
     done_s: float = Field(description="Seconds of it that are done.")
     progress: float = Field(ge=0, le=1, description="1 only once it is done.")
@@ -117,8 +126,13 @@ class Job(BaseModel):
     files: list[JobFile]
 
     @classmethod
-    def of(cls, job: jobs.Job) -> Self:
-        """From the record."""
+    def of(cls, job: jobs.Job, media: Path | None = None) -> Self:
+        """From the record.
+
+        Args:
+            job: as it is now.
+            media: the media root; None: it is not told where files are below it.
+        """
         model = job.model
         return cls(
             id=job.id,
@@ -131,6 +145,8 @@ class Job(BaseModel):
             started_at=iso_or_none(job.started_at_ns),
             ended_at=iso_or_none(job.ended_at_ns),
             footage_start=iso_or_none(job.start_ns),
+            given_start=iso_or_none(job.options.start_ns),
+            name_pattern=job.options.name_pattern,
             footage_s=job.footage_s,
             done_s=job.done_s,
             progress=job.progress,
@@ -146,5 +162,20 @@ class Job(BaseModel):
             annotated=any(file.annotated is not None for file in job.files),
             replaced_by=job.replaced_by,
             error=job.error,
-            files=[JobFile.of(file) for file in job.files],
+            files=[JobFile.of(file, media) for file in job.files],
         )
+
+
+def _below(path: str, media: Path) -> str | None:
+    """Where a file is below the media root; None where it is not below it, so that nothing is told of what is elsewhere."""
+    for root in (str(media), _real(media)):
+        below = path.removeprefix(f"{root.rstrip('/')}/")
+        if below != path and len(below) <= LONGEST_PATH and ".." not in below.split("/"):
+            return below
+    return None
+
+
+@lru_cache(maxsize=8)
+def _real(media: Path) -> str:
+    """The media root, links followed: jobs know files by that. Asked once, not of a share that is away by then."""
+    return os.path.realpath(media)

@@ -5,16 +5,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from storage.errors import InputError, UsageError
-from storage.media import SUFFIXES
+from storage.media import SUFFIXES, footage_in
 
 
 def expanded(paths: Iterable[Path]) -> Iterator[tuple[Path, InputError | None]]:
-    """Files as they are named, and the footage in folders, sorted by name; a folder without any comes with that error."""
+    """Files as they are named, and the footage in folders, sorted by name, without what begins with a dot.
+
+    A folder without any, and one of which a part can't be read, comes with that error.
+    """
     for path in paths:
-        if not path.is_dir():
-            yield path, None
+        try:
+            if not path.is_dir():
+                yield path, None
+                continue
+            inside = footage_in(path)
+        except OSError as error:
+            unread = (
+                f"{error.filename or path} can't be read: {error.strerror}; get access to it, or name other footage"
+            )
+            yield path, InputError(unread)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
         if not inside:
             yield path, InputError(f"the folder {path} holds no footage ({', '.join(sorted(SUFFIXES))})")
         for file in inside:

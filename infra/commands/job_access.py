@@ -11,7 +11,7 @@ from infra.commands.job_watch import facts
 from infra.commands.registry import person_here, tell
 from infra.console import complain, results
 from infra.places import Places, database_url
-from infra.settings import Settings
+from infra.settings import Settings, load_settings
 from infra.sites import sealed_sites
 from storage.database.engine import migrate, open_engine
 from storage.database.jobs import Jobs
@@ -40,16 +40,21 @@ def opened_jobs(settings: Settings) -> "Iterator[tuple[Jobs, Sites, Engine]]":
         engine.dispose()
 
 
+def shown(one: Job) -> shapes.Job:
+    """A job as the API gives it."""
+    return shapes.Job.of(one, Places.of(load_settings()).media)
+
+
 def tell_new(one: Job, json: bool) -> None:
     """Print a job that was just submitted."""
     files = "1 file" if len(one.files) == 1 else f"{len(one.files)} files"
-    tell(shapes.Job.of(one), f"job {one.id}: {one.state}, {files} of camera {one.camera_id}", json)
+    tell(shown(one), f"job {one.id}: {one.state}, {files} of camera {one.camera_id}", json)
 
 
 def tell_end(one: Job, json: bool) -> None:
     """The job as it ended; the exit status is 1 where it is not done."""
     if json:
-        tell(shapes.Job.of(one), "", json)
+        tell(shown(one), "", json)
     elif one.state is JobState.DONE:
         results.print(f"job {one.id} is done: {facts(one)}", markup=False)
     if one.state is JobState.DONE:

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from infra.commands.camera_options import find_camera
+from infra.commands.camera_options import HoursOption, Labels, changed_policy, find_camera
 from infra.commands.footage_paths import expanded, moment
 from infra.commands.job_access import opened_jobs, tell_end, tell_new
 from infra.commands.job_watch import watch
-from infra.commands.options import Json
+from infra.commands.options import Dwell, Json
 from infra.commands.registry import find_building, find_zone
 from infra.console import say
 from infra.settings import load_settings
-from ingest.pieces import began_by_name
 from storage.errors import InputError
 from storage.jobs import NewFile, NewJob
 from storage.messages import NS_PER_S
+from storage.name_patterns import name_shape
 
 
 def add_job(
@@ -61,6 +61,9 @@ def add_job(
         float | None,
         typer.Option("--fps", help="Samples for each second of footage (the camera's).", show_default=False),
     ] = None,
+    labels: Labels = None,
+    dwell: Dwell = None,
+    hours: HoursOption = None,
     annotate: Annotated[bool, typer.Option("--annotate", help="Make videos with boxes and labels.")] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Analyse anew what is known already, and replace what was found.")
@@ -68,10 +71,10 @@ def add_job(
     wait: Annotated[bool, typer.Option("--wait", help="Watch it until it has ended.")] = False,
     json: Json = False,
 ) -> None:
-    """Have recorded footage processed."""
+    """Have recorded footage processed, by the camera's policy but for what is given of it."""
     start_ns = None if start is None else _ns(start)
     if pattern is not None:
-        began_by_name("", pattern, "UTC")
+        name_shape(pattern)
     files = _files(paths)
     with opened_jobs(load_settings()) as (jobs, sites, _):
         source = find_camera(sites, camera)
@@ -80,6 +83,7 @@ def add_job(
         if zone is not None:
             where = find_building(sites, source.building_id) if home is None else home
             part = find_zone(sites, where, zone).id
+        policy = changed_policy(source.policy, labels, dwell, hours)
         made = jobs.create(
             NewJob(
                 source.id,
@@ -87,6 +91,7 @@ def add_job(
                 building_id=None if home is None else home.id,
                 zone_id=part,
                 fps=fps,
+                policy=None if policy == source.policy else policy,
                 annotate=annotate,
                 fresh=fresh,
                 start_ns=start_ns,

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from api.job_archive import job_zip, reports_json, tracks_csv
-from api.shapes import jobs as shapes
-from infra.commands.job_access import JobId, opened_jobs
+from infra.commands.job_access import JobId, opened_jobs, shown
 from infra.commands.registry import person_here
 from infra.console import emit, say
 from infra.places import Places
@@ -50,7 +49,7 @@ def report_job(
         found = jobs.report(one.id)
         if form is Format.ZIP and out is not None:
             JobExports(engine).for_(person_here()).note_export(one.id)
-            about = shapes.Job.of(one).model_dump_json(indent=1).encode()
+            about = shown(one).model_dump_json(indent=1).encode()
             places = Places.of(settings)
             _write(out, job_zip(one, found, about, places.snapshots, places.annotated))
             say(f"written: {out}")

@@ -6,7 +6,7 @@ import typer
 
 from api.shapes import jobs as shapes
 from infra.commands.camera_options import find_camera
-from infra.commands.job_access import JobId, opened_jobs, tell_end
+from infra.commands.job_access import JobId, opened_jobs, shown, tell_end
 from infra.commands.job_add import add_job
 from infra.commands.job_report import report_job
 from infra.commands.job_watch import clock, facts, watch
@@ -61,7 +61,7 @@ def list_jobs(
             one.state.value,
             one.camera_id,
             one.building_id,
-            shapes.Job.of(one).footage_start or "",
+            shown(one).footage_start or "",
             str(len(one.files)),
             f"{one.progress:.0%}",
             "" if one.footage_s is None else clock(one.footage_s),
@@ -73,7 +73,7 @@ def list_jobs(
         for one in found
     ]
     columns = ("id", "state", "camera", "building", "footage from", "files", "done", "footage", "times real time")
-    tell_all([shapes.Job.of(one) for one in found], (*columns, "tracks", "events", "error"), rows, json)
+    tell_all([shown(one) for one in found], (*columns, "tracks", "events", "error"), rows, json)
 
 
 @job.command("show")
@@ -82,9 +82,9 @@ def show_job(which: JobId, json: Json = False) -> None:
     with opened_jobs(load_settings()) as (jobs, _, _):
         one = jobs.get(which)
     if json:
-        tell(shapes.Job.of(one), "", json)
+        tell(shown(one), "", json)
         return
-    shown = shapes.Job.of(one)
+    given = shown(one)
     tell_facts(
         ("id", one.id),
         ("state", f"{one.state} ({one.progress:.0%})"),
@@ -93,12 +93,12 @@ def show_job(which: JobId, json: Json = False) -> None:
         ("camera", one.camera_id),
         ("building", one.building_id),
         ("zone", one.zone_id or ""),
-        ("footage from", shown.footage_start or ""),
+        ("footage from", given.footage_start or ""),
         ("samples a second", f"{one.options.fps:g}"),
         ("model", "" if one.model is None else f"{one.model.name} ({one.model.backend}), {one.model.detector}"),
-        ("submitted", f"{shown.created_at} by {printable(one.created_by)}"),
-        ("started", shown.started_at or ""),
-        ("ended", shown.ended_at or ""),
+        ("submitted", f"{given.created_at} by {printable(one.created_by)}"),
+        ("started", given.started_at or ""),
+        ("ended", given.ended_at or ""),
         ("facts are those of", one.replaced_by or ""),
     )
     rows = [
@@ -134,7 +134,7 @@ def cancel_job(which: JobId, json: Json = False) -> None:
         if one.state is JobState.CANCELLED
         else "is being cancelled: whoever works on it stops within seconds"
     )
-    tell(shapes.Job.of(one), f"job {one.id} {how}", json)
+    tell(shown(one), f"job {one.id} {how}", json)
 
 
 job.command("report")(report_job)

@@ -42,9 +42,9 @@ def serve(
 ) -> None:
     """Run one role, with the Redis and database of the settings, or of `maskwatch up` on this data folder.
 
-    From any host: pictures go through Redis where workers share no memory. `detect` and `classify` need MASKWATCH_REDIS_URL
-    alone, the others MASKWATCH_DATABASE_URL as well. A second `aggregate` of a partition waits, and takes over when the
-    first one is gone.
+    From any host: pictures go through Redis where workers share no memory. `detect`, `classify` and `beat` need
+    MASKWATCH_REDIS_URL alone, the others MASKWATCH_DATABASE_URL as well. A second `aggregate` of a partition waits, and takes
+    over when the first one is gone.
 
     Logs go to standard error as JSON lines.
     """

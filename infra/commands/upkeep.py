@@ -1,21 +1,24 @@
 """`maskwatch upkeep`: periodic work by hand, all of it or a piece."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
+import structlog
 import typer
+from structlog.typing import EventDict, WrappedLogger
 
 from infra.commands.options import Json
 from infra.commands.registry import tell_all
-from infra.console import emit
-from infra.jobs.upkeep import UPKEEP, UpkeepPlace, named, run_upkeep
-from infra.log import log_to_nowhere
+from infra.console import complain, emit
+from infra.jobs.upkeep import FAILED, UPKEEP, UpkeepPlace, named, run_upkeep
+from infra.log import redacted
 from infra.people import opened_database
 from infra.places import Places
 from infra.settings import load_settings
 from storage.errors import StorageError
 
+WARNINGS: Final = frozenset({"warning", "error", "exception", "critical"})
 NAMES = ", ".join(one.name for one in UPKEEP)
 
 
@@ -26,7 +29,7 @@ def upkeep(
     json: Json = False,
 ) -> None:
     """Do now what is otherwise done from time to time, due or not: removal of what is old, checks, weekly reports."""
-    log_to_nowhere()
+    _warnings_to_stderr()
     settings = load_settings()
     works = UPKEEP if name is None else (named(name),)
     rows: list[tuple[str, str, str]] = []
@@ -46,3 +49,19 @@ def upkeep(
         tell_all([], ("work", "took", "outcome"), rows, json=False)
     if failed:
         raise StorageError("; ".join(failed))
+
+
+def _warnings_to_stderr() -> None:
+    """Of what modules log, a person is shown the warnings: what is missing, and what was wrong."""
+    structlog.configure(
+        processors=[_told], logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False
+    )
+
+
+def _told(_: WrappedLogger, level: str, event: EventDict) -> EventDict:
+    what = event.pop("event")
+    # A failure is told at the end.
+    if level in WARNINGS and what != FAILED:
+        facts = ", ".join(f"{name} {value}" for name, value in event.items())
+        complain(redacted(f"{what}: {facts}" if facts else str(what)))
+    raise structlog.DropEvent

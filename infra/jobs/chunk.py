@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.jobs.files import by_name, check_unchanged
-from infra.jobs.holding import hold
+from infra.jobs.holding import hold, written
 from infra.jobs.lease import Lease
 from infra.jobs.place import JobsPlace
 from infra.jobs.way import Way
@@ -42,7 +42,8 @@ def do_chunk(place: JobsPlace, key: ChunkKey) -> None:
             _make_whole(place, held, by_name(str(error), [held.file]))
             return
         check_unchanged(held.file)
-        place.work.save_chunk(held, results, samples, faces, time.time_ns())
+        # What took hours is not to be lost because the database is started anew just now.
+        written(place, lease, lambda: place.work.save_chunk(held, results, samples, faces, time.time_ns()))
         place.tell(key.job, held.building_id)
 
     hold(place, held, work)
@@ -51,11 +52,12 @@ def do_chunk(place: JobsPlace, key: ChunkKey) -> None:
 def _analysed(place: JobsPlace, held: HeldChunk, lease: Lease) -> tuple[bytes, int, int]:
     """The results of all its own samples, compressed; how many faces and samples they are."""
     options, source = held.options, held.key.source(held.token)
-    plan = unpack(held.plan)
+    path, plan = Path(held.file.path), unpack(held.plan)
+    piece = plan.pieces[held.key.number]
     motion = Motion(options.regions)
     results: list[Result] = []
     with (
-        PieceReader(Path(held.file.path), plan, plan.pieces[held.key.number], options.fps, threads=THREADS) as reader,
+        PieceReader(path, plan, piece, options.fps, threads=THREADS, alive=lease.check) as reader,
         Way(place, held, lease) as way,
     ):
         for seq, frame, own in reader:

@@ -98,7 +98,8 @@ def finish_job(held: HeldJob, work: "JobWork", place: FinishingPlace) -> Written
     try:
         reports = [finishing.file(file) for file in held.files]
         place.alive()
-        written = work.commit(held, finishing.batch, reports, time.time_ns())
+        pictures = [kept.name for kept in finishing.batch.snapshots.values()]
+        written = work.commit(held, finishing.batch, reports, time.time_ns(), pictures)
     except (InputError, JobCancelledError, FootageDiffersError) as error:
         with suppress(MaskwatchError):
             finishing.undo()
@@ -144,7 +145,7 @@ class _Finishing:
         path, options = Path(file.path), self.held.options
         plan = unpack(self.work.plan(self.held.id, file.number))
         recorder, read, times = Recorder(), list[PieceSummary](), deque[int]()
-        with Pictures(path, plan, options.fps) as pictures:
+        with Pictures(path, plan, options.fps, alive=self.place.alive) as pictures:
 
             def pixels(at_ns: int) -> NDArray[np.uint8] | None:
                 self.place.alive()

@@ -14,6 +14,8 @@ from storage.job_work import HeldChunk, HeldJob, JobCancelledError, LeaseLostErr
 RENEW_S: Final = 0.7
 """A cancellation is noticed within this time."""
 
+WAIT_S: Final = 0.1
+
 log = structlog.get_logger(__name__)
 
 
@@ -59,17 +61,25 @@ class Lease:
     def check(self) -> None:
         """To be called at every step of the work.
 
+        Where it could not be renewed in time, because the database did not answer or this process slept, it waits: another
+        worker may have taken it since, or nobody, and then the work goes on. Whatever is written is fenced.
+
         Raises:
-            LeaseLostError: it is held no more, or perhaps no more: the database could not be asked for too long.
+            LeaseLostError: it is held no more.
             JobCancelledError: the job is being cancelled.
             StopAskedError: the process is to stop.
         """
-        if self._error is not None:
-            raise self._error
-        if time.monotonic() - self._kept_s > self._place.settings.job_lease_s:
-            raise LeaseLostError("it could not be renewed in time: the database did not answer, or this process slept")
-        if self._place.move():
-            raise StopAskedError("asked to stop")
+        while True:
+            alive = self._thread.is_alive()
+            if self._error is not None:
+                raise self._error
+            if self._place.move():
+                raise StopAskedError("asked to stop")
+            if time.monotonic() - self._kept_s <= self._place.settings.job_lease_s:
+                return
+            if not alive:
+                raise LeaseLostError("nobody renews it any more")
+            self._place.pulse.wait(WAIT_S)
 
     def stopped(self) -> bool:
         """Whether `check` would raise something; for work that is asked to stop by a function."""

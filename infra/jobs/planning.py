@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from infra.jobs.holding import hold
 from infra.jobs.lease import Lease
 from infra.jobs.models import pinned
 from infra.jobs.place import JobsPlace
-from ingest.pieces import PlanningStoppedError, began_by_name, began_ns, pack, plan_footage
+from ingest.pieces import PlanningStoppedError, began_by_name, began_ns, exact_length_ns, pack, plan_footage
 from storage.errors import InputError
 from storage.job_work import HeldFile, HeldJob, PlannedFile, Stretch
 from storage.jobs import JobOptions, Pin
@@ -51,15 +52,18 @@ def _all_planned(held: HeldJob, pin: Pin, lease: Lease) -> list[PlannedFile]:
     """
     planned: list[PlannedFile] = []
     wrong: list[str] = []
-    follows_ns: int | None = None
+    before: HeldFile | None = None
     for file in held.files:
         try:
-            planned.append(_planned(file, held.options, pin, follows_ns, lease))
-            follows_ns = planned[-1].start_ns + planned[-1].duration_ns
+            ends_ns = None if before is None else follows_ns(file, held.options, before, planned, lease.stopped)
+            planned.append(_planned(file, held.options, pin, ends_ns, lease))
+        except PlanningStoppedError:
+            # What it was stopped for is said here.
+            lease.check()
+            raise
         except InputError as error:
-            # When the next one begins is not known then, but what is wrong with that one may be.
             wrong.append(str(error))
-            follows_ns = 0
+        before = file
     if len(wrong) > MOST_NAMED:
         wrong[MOST_NAMED:] = [f"and {len(wrong) - MOST_NAMED} more files"]
     if wrong:
@@ -67,23 +71,51 @@ def _all_planned(held: HeldJob, pin: Pin, lease: Lease) -> list[PlannedFile]:
     return planned
 
 
+def follows_ns(
+    file: HeldFile, options: JobOptions, before: HeldFile, planned: list[PlannedFile], stop: Callable[[], bool]
+) -> int:
+    """When the file before one ends, Unix time in ns; any time where this one does not begin by that.
+
+    Args:
+        file: the one.
+        options: of its job.
+        before: the one before it.
+        planned: those before it that could be planned.
+        stop: asked now and then whether the answer is still wanted: True ends the work.
+
+    Raises:
+        InputError: it does begin by that, and nothing says it.
+        PlanningStoppedError: `stop` said so.
+    """
+    if not planned or planned[-1].number != before.number:
+        # Something is wrong with that one. What is wrong with this one may be known all the same.
+        return 0
+    last = planned[-1]
+    if last.whole is None or options.start_ns is None or file.start_ns is not None:
+        return last.start_ns + last.duration_ns
+    # Of what is not cut up, that is what the container states: of footage that is cut off it is another's, or none.
+    length_ns = exact_length_ns(Path(before.path), stop)
+    if length_ns is None:
+        raise InputError(
+            f"{file.name} begins where {before.name} ends, and when that is can't be told: {last.whole}; let the names "
+            "of files say when each began (name_pattern, without footage_start), or submit each by itself"
+        )
+    return last.start_ns + length_ns
+
+
 def _planned(file: HeldFile, options: JobOptions, pin: Pin, follows_ns: int | None, lease: Lease) -> PlannedFile:
     """A file, read once.
 
     Raises:
         InputError: it is no footage that can be analysed, changes, or does not say when it began.
+        PlanningStoppedError: it is held no more, or the process is to stop.
     """
     path = Path(file.path)
     state = state_of(path, file.name)
     digest = sha256_of(path, file.name, lease.check)
     _check_sent(file, state, digest)
-    start_ns = _start_ns(file, options, follows_ns)
-    try:
-        plan = plan_footage(path, options.fps, options.chunk_s, lease.stopped)
-    except PlanningStoppedError:
-        # What it was stopped for is said here.
-        lease.check()
-        raise
+    start_ns = begun_ns(file, options, follows_ns)
+    plan = plan_footage(path, options.fps, options.chunk_s, lease.stopped)
     lease.check()
     if state_of(path, file.name) != state:
         raise InputError(f"{file.name} changes while it is read: submit it again when it is complete")
@@ -120,7 +152,7 @@ def _check_sent(file: HeldFile, state: FileState, digest: str) -> None:
         raise InputError(f"{file.name} is not what was uploaded any more: upload it again")
 
 
-def _start_ns(file: HeldFile, options: JobOptions, follows_ns: int | None) -> int:
+def begun_ns(file: HeldFile, options: JobOptions, follows_ns: int | None) -> int:
     """When a file began, Unix time in ns.
 
     Raises:
@@ -133,8 +165,13 @@ def _start_ns(file: HeldFile, options: JobOptions, follows_ns: int | None) -> in
         return options.start_ns if follows_ns is None else follows_ns
     if options.name_pattern is not None:
         start_ns = began_by_name(file.name, options.name_pattern, options.timezone)
-        if start_ns is not None:
-            return start_ns
+        if start_ns is None:
+            # What the file says of itself is often when it was exported: whoever gave a pattern knows better.
+            raise InputError(
+                f"{file.name} does not hold the name pattern {options.name_pattern!r}, so it does not say when it began: "
+                "mend the pattern (name_pattern), rename the file, or give the time (footage_start)"
+            )
+        return start_ns
     start_ns = began_ns(Path(file.path))
     if start_ns is None:
         raise InputError(

@@ -9,7 +9,7 @@ import structlog
 from infra.jobs.app import CHUNK, FINISH, PLAN, TEND, UPKEEP, JobsApp
 from infra.jobs.place import JobsPlace
 from infra.jobs.tending import tend
-from storage.errors import MaskwatchError
+from storage.errors import MaskwatchError, StorageError
 from storage.jobs import ChunkKey
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,11 @@ def upkeep(place: JobsPlace, name: str) -> None:
     """Do a piece of periodic work, if it is due."""
     from infra.jobs.upkeep import UpkeepPlace, run_upkeep
 
-    run_upkeep(name, UpkeepPlace(place.engine, place.places, time.time_ns()))
+    def progress() -> None:
+        if place.move():
+            raise StorageError("it was asked to stop before the end, and goes on the next time")
+
+    run_upkeep(name, UpkeepPlace(place.engine, place.places, time.time_ns(), progress))
 
 
 def register(app: JobsApp) -> None:

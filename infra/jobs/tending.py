@@ -68,7 +68,7 @@ def _miss(place: JobsPlace) -> None:
 
 
 def _end(place: JobsPlace) -> None:
-    """See to jobs that are over: their uploads go, and what a process that was killed wrote for them."""
+    """See to jobs that are over: their uploads go unless they have failed, and what a process that was killed wrote for them."""
     settled = place.work.settle(time.time_ns())
     place.telling.tell(settled.news)
     JobPictures(place.engine, SnapshotFolder(place.places.snapshots)).sweep()

@@ -12,6 +12,7 @@ import structlog
 
 from infra.places import Places
 from storage.errors import MaskwatchError, UsageError
+from storage.progress import Progress, unwatched
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 MINUTE_S: Final = 60.0
 HOUR_S: Final = 60 * MINUTE_S
 DAY_S: Final = 24 * HOUR_S
+
+FAILED: Final = "upkeep failed"
+"""What the log says of it."""
 
 ASKED_S: Final = 10 * MINUTE_S
 """Who beats asks at least so often: a beat that begins anew forgets how long it has waited."""
@@ -36,11 +40,13 @@ class UpkeepPlace:
         engine: of a migrated database.
         places: of the system.
         now_ns: the time.
+        progress: called for each part of the work, and raises a MaskwatchError where that is to end.
     """
 
     engine: "Engine"
     places: Places
     now_ns: int
+    progress: Progress = unwatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,8 @@ class Upkeep:
 def _retention(place: UpkeepPlace) -> dict[str, int]:
     from storage.database.retention import Retention
 
-    return Retention(place.engine, place.places.snapshots, place.places.annotated).run(place.now_ns)
+    places = place.places
+    return Retention(place.engine, places.snapshots, places.annotated, place.progress).run(place.now_ns)
 
 
 def _spot_pictures(place: UpkeepPlace) -> dict[str, int]:
@@ -79,26 +86,26 @@ def _spot_pictures(place: UpkeepPlace) -> dict[str, int]:
 def _weekly_reports(place: UpkeepPlace) -> dict[str, int]:
     from infra.jobs.weekly_reports import write_reports
 
-    return write_reports(place.engine, place.places.reports, place.now_ns)
+    return write_reports(place.engine, place.places.reports, place.now_ns, place.progress)
 
 
 def _rollups(place: UpkeepPlace) -> dict[str, int]:
     from storage.database.repair import repair
 
-    return repair(place.engine, place.now_ns)
+    return repair(place.engine, place.now_ns, progress=place.progress)
 
 
 def _pictures(place: UpkeepPlace) -> dict[str, int]:
     from storage.database.orphans import pictures
 
-    return pictures(place.engine, place.places.snapshots, place.now_ns)
+    return pictures(place.engine, place.places.snapshots, place.now_ns, place.progress)
 
 
 def _footage(place: UpkeepPlace) -> dict[str, int]:
     from storage.database.orphans import uploads, videos
 
-    found = {"uploads": uploads(place.engine, place.places.uploads, place.now_ns)}
-    found["videos"] = videos(place.engine, place.places.annotated, place.now_ns)
+    found = {"uploads": uploads(place.engine, place.places.uploads, place.now_ns, place.progress)}
+    found["videos"] = videos(place.engine, place.places.annotated, place.now_ns, place.progress)
     return {f"{what}_{how}": number for what, numbers in found.items() for how, number in numbers.items()}
 
 
@@ -106,7 +113,7 @@ def _temporary(place: UpkeepPlace) -> dict[str, int]:
     from storage.database.orphans import temporary
 
     places = place.places
-    return temporary((places.snapshots, places.uploads, places.annotated, places.reports), place.now_ns)
+    return temporary((places.snapshots, places.uploads, places.annotated, places.reports), place.now_ns, place.progress)
 
 
 UPKEEP: Final[tuple[Upkeep, ...]] = (
@@ -166,7 +173,7 @@ def run_upkeep(name: str, place: UpkeepPlace, *, due: bool = True) -> "UpkeepRec
     except OSError as trouble:
         error = f"{trouble.strerror or trouble}: {trouble.filename}"
     if error is not None:
-        log.warning("upkeep failed", upkeep=name, error=error)
+        log.warning(FAILED, upkeep=name, error=error)
     record = UpkeepRecord(name, place.now_ns, round(time.monotonic() - began_s, 3), outcome, error)
     book.end(record)
     if outcome:

@@ -6,6 +6,7 @@ lost, or is looked at by another model than the job's, ends in `RedoError`, and 
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -70,7 +71,7 @@ class Way:
         self._source = held.key.source(held.token)
         self._by = classified_by(held.model.sha256, held.model.backend)
         self._notes = JobNotes(place.engine)
-        self._sent: dict[int, float] = {}
+        self._sent: dict[int, tuple[float, FrameRef]] = {}
         self._after = "0-0"
         self._identity = ""
         self._looked_s = 0.0
@@ -85,7 +86,10 @@ class Way:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._place.trouble = None
-        # What is still on its way arrives for nobody: whoever looks after jobs releases it.
+        # What is still on its way arrives for nobody: whoever looks after jobs releases it. What got lost never arrives.
+        if self._sent and not self._arrives():
+            with suppress(MaskwatchError):
+                self._place.frames.release([ref for _, ref in self._sent.values()])
         if not self._sent and kind is None:
             self._place.footage.end(self._source)
 
@@ -121,14 +125,15 @@ class Way:
             held.extend([] if ref is None else [ref])
             return ref is not None
 
-        self._wait_for(put, "live cameras need all of the frame store; it goes on by itself (MASKWATCH_FRAMES_MIB)")
         try:
+            self._wait_for(put, "live cameras need all of the frame store; it goes on by itself (MASKWATCH_FRAMES_MIB)")
             self._place.bus.send_sample(replace(sample, camera=self._source, frame=held[0]))
-        except BusError:
-            # It may be on its way all the same: then it is released when its result arrives.
-            self._place.frames.release(held)
+        except MaskwatchError:
+            # It may be on its way all the same: then whoever looks at it finds that it is gone.
+            with suppress(MaskwatchError):
+                self._place.frames.release(held)
             raise
-        self._sent[sample.seq] = time.monotonic()
+        self._sent[sample.seq] = time.monotonic(), held[0]
         self._place.frames.sent(held[0])
 
     def wait(self) -> None:
@@ -144,8 +149,9 @@ class Way:
                 # Nearly always there is nothing to wait for; results are read once something has to be.
                 if condition():
                     break
-                self._look_around()
+                # First what has arrived: while the database was away, nobody looked.
                 self._take_in(READ_MS if self._sent else 0)
+                self._look_around()
                 if not self._sent:
                     self._place.pulse.wait(ROOM_WAIT_S)
                 away_s = None
@@ -187,10 +193,25 @@ class Way:
         if now_s - self._looked_s < LOOK_S:
             return
         self._looked_s = now_s
-        if self._place.bus.identity() != self._identity:
+        if not self._is_same():
             raise RedoError("Redis has lost what it held; it is analysed anew")
-        if self._sent and now_s - min(self._sent.values()) > ANSWER_S:
+        if self._is_late(now_s):
             raise RedoError(f"`detect` and `classify` have not answered for {ANSWER_S:g} s: see that they are at work")
+
+    def _is_same(self) -> bool:
+        """Whether Redis still holds what was sent."""
+        return self._place.bus.identity() == self._identity
+
+    def _is_late(self, now_s: float) -> bool:
+        """Whether something has not been answered for too long."""
+        return bool(self._sent) and now_s - min(sent_s for sent_s, _ in self._sent.values()) > ANSWER_S
+
+    def _arrives(self) -> bool:
+        """Whether what is on its way can be expected still; False also where Redis is away: nothing is spoilt by that."""
+        try:
+            return self._is_same() and not self._is_late(time.monotonic())
+        except BusError:
+            return False
 
     def _note(self, why: str | None) -> None:
         """Let people see why the job does not go on; and that it does."""

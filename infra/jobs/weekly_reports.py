@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from storage.files import write_bytes
+from storage.progress import Progress, unwatched
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -17,7 +18,7 @@ STYLE: Final = '<link rel="stylesheet" href="/static/report.css">'
 ICON: Final = '<link rel="icon" href="/static/icon.svg">'
 
 
-def write_reports(engine: "Engine", folder: Path, now_ns: int) -> dict[str, int]:
+def write_reports(engine: "Engine", folder: Path, now_ns: int, progress: Progress = unwatched) -> dict[str, int]:
     """Write what is missing of the last weeks of all buildings in use, as `<building>-<week>.html`.
 
     A file that is there stays as it is: the report as it was when the week was over.
@@ -26,6 +27,7 @@ def write_reports(engine: "Engine", folder: Path, now_ns: int) -> dict[str, int]
         engine: of a migrated database.
         folder: of the reports; made where missing.
         now_ns: the time.
+        progress: called for each.
 
     Returns:
         How many were `written`.
@@ -40,6 +42,7 @@ def write_reports(engine: "Engine", folder: Path, now_ns: int) -> dict[str, int]
     reports, written = Reports(engine), 0
     for building in Sites(engine).buildings():
         for week in _weeks(building.timezone, building.created_at_ns, now_ns):
+            progress()
             path = folder / f"{building.id}-{week}.html"
             if not path.exists():
                 page = weekly.page(reports.week(building.id, week, now_ns))

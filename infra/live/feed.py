@@ -14,7 +14,7 @@ from ingest.gauge import Gauge
 from ingest.patience import Patience
 from ingest.source import Source, SourceError
 from ingest.standing import Standing
-from storage.errors import InputError, MaskwatchError
+from storage.errors import InputError, MaskwatchError, StorageError
 from storage.messages import NS_PER_S
 from storage.pulse import Pulse
 from storage.status import CameraState, StateReason
@@ -174,10 +174,10 @@ class Feed:
                     self._show(frame, source.clock, still and frozen.judge(frame.luma(), time.monotonic()))
         except SourceError as error:
             return error.reason, str(error)
-        except InputError as error:
+        except (InputError, StorageError) as error:
             if self._target.ends:
                 raise
-            return StateReason.UNSUPPORTED_CODEC, str(error)
+            return StateReason.UNSUPPORTED_CODEC if isinstance(error, InputError) else None, str(error)
         except Exception as error:
             # Whatever a library raises over a picture must not end the watch.
             if self._target.ends:

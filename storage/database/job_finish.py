@@ -13,7 +13,8 @@ from storage.database.job_facts import remove_job_facts
 from storage.database.job_leases import unfinished
 from storage.database.job_rows import WorkAccess, clean, end, lock_footage
 from storage.database.models import EventRow, JobChunkRow, JobFileRow, JobRow, TrackRow
-from storage.database.pictures import announce
+from storage.database.pictures import announce, unknown
+from storage.errors import StorageError
 from storage.job_work import FileReport, HeldJob, LeaseLostError
 from storage.jobs import ChunkState, JobState
 
@@ -57,7 +58,9 @@ class JobFinish(WorkAccess):
             self._fence(connection, held, {"lease_until_ns": now_ns + self._lease_ns})
             announce(connection, dict.fromkeys(names, held.id), now_ns)
 
-    def commit(self, held: HeldJob, batch: Batch, reports: Sequence[FileReport], now_ns: int) -> Written:
+    def commit(
+        self, held: HeldJob, batch: Batch, reports: Sequence[FileReport], now_ns: int, pictures: Collection[str] = ()
+    ) -> Written:
         """Facts, reports and the end of the job: all of it, or nothing.
 
         Facts of jobs of the same footage that were done before are removed first.
@@ -67,11 +70,13 @@ class JobFinish(WorkAccess):
             batch: what was seen; the job is its only source.
             reports: on all files.
             now_ns: the time.
+            pictures: snapshot files written for it.
 
         Returns:
             What came of it, for people to hear of.
 
         Raises:
+            StorageError: a picture is gone since: another job of the same footage wrote it too, and was cancelled.
             LeaseLostError: it is held no more.
             JobCancelledError: the job is being cancelled.
         """
@@ -81,6 +86,8 @@ class JobFinish(WorkAccess):
             if not job.planned or unfinished(connection, held.id):
                 raise LeaseLostError(f"job {held.id} is planned anew: it is not to be finished now")
             _replace(connection, held.id, job.digest)
+            if gone := unknown(connection, pictures):
+                raise StorageError(f"{len(gone)} pictures went with those of another job of the same footage")
             written = apply(connection, batch, NO_PARTITION, now_ns)
             for report in reports:
                 values = {"report": zlib.compress(report.report), "errors": [clean(error) for error in report.errors]}

@@ -172,17 +172,28 @@ class JobLeases(WorkAccess):
         Raises:
             LeaseLostError: it is held no more.
         """
+        delay_s = 0.0
         with writing(self._engine) as connection:
             job = job_row(connection, job_of(held), lock=True)
-            self._fence(connection, held, _given_back(held))
-            kind, own = (JobRow, (JobRow.id == held.id,)) if isinstance(held, HeldJob) else (JobChunkRow, _of(held.key))
-            delays = connection.execute(select(kind.delays).where(*own)).scalar_one()
-            delay_s = min(LONGEST_DELAY_S, 2.0 ** min(delays, 10))
-            not_before_ns = now_ns + round(delay_s * NS_PER_S)
-            connection.execute(update(kind).where(*own).values(delays=delays + 1, not_before_ns=not_before_ns))
-            if job is not None and job.state in ACTIVE:
+            kept = self._write(connection, held, _given_back(held))
+            if kept:
+                delay_s = self._delayed(connection, held, now_ns)
+            else:
+                _alive(connection, held)
+            if kept and job is not None and job.state in ACTIVE:
                 waits = {"state": JobState.WAITING.value, "error": clean(reason)}
                 connection.execute(update(JobRow).where(JobRow.id == job.id).values(waits))
+        if not kept:
+            raise self._lost(held)
+        return delay_s
+
+    def _delayed(self, connection: Connection, held: Held, now_ns: int) -> float:
+        """It is not taken for a while, longer each time; gives how long, in seconds."""
+        kind, own = (JobRow, (JobRow.id == held.id,)) if isinstance(held, HeldJob) else (JobChunkRow, _of(held.key))
+        delays = connection.execute(select(kind.delays).where(*own)).scalar_one()
+        delay_s = min(LONGEST_DELAY_S, 2.0 ** min(delays, 10))
+        not_before_ns = now_ns + round(delay_s * NS_PER_S)
+        connection.execute(update(kind).where(*own).values(delays=delays + 1, not_before_ns=not_before_ns))
         return delay_s
 
     def let_go(self, held: Held) -> None:

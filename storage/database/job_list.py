@@ -1,7 +1,7 @@
 """Jobs as people see them: how far, how fast, what was found, made from rows of jobs, files and chunks."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +14,7 @@ from storage.messages import NS_PER_S, seconds
 ALMOST: Final = 0.99
 """The most that is said of a job that is not done: once all is looked at, it takes a moment to put it together."""
 
-_FILE: Final = [column for column in JobFileRow.__table__.c if column.name not in {"plan", "report", "path"}]
+_FILE: Final = [column for column in JobFileRow.__table__.c if column.name not in {"plan", "report", "annotated"}]
 
 
 class _Done(msgspec.Struct):
@@ -42,7 +42,17 @@ def jobs_of(connection: Connection, rows: Sequence[Row[Any]], now_ns: int) -> tu
     for file in connection.execute(query):
         files[file.job_id].append(file)
     done = _done(connection, [row.id for row in rows if row.planned and row.state not in FINAL])
-    return tuple(_job(row, files[row.id], done, now_ns) for row in rows)
+    videos = _videos(connection, sorted({row.replaced_by or row.id for row in rows}))
+    return tuple(_job(row, files[row.id], done, videos.get(row.replaced_by or row.id, {}), now_ns) for row in rows)
+
+
+def _videos(connection: Connection, jobs: Sequence[str]) -> dict[str, dict[int, str]]:
+    """The annotated videos of jobs, by job and file."""
+    videos: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    query = select(JobFileRow.job_id, JobFileRow.number, JobFileRow.annotated)
+    for row in connection.execute(query.where(JobFileRow.job_id.in_(jobs), JobFileRow.annotated.is_not(None))):
+        videos[row.job_id][row.number] = row.annotated
+    return videos
 
 
 def _done(connection: Connection, jobs: Sequence[str]) -> dict[tuple[str, int], _Done]:
@@ -72,7 +82,14 @@ def _done(connection: Connection, jobs: Sequence[str]) -> dict[tuple[str, int], 
     }
 
 
-def _job(row: Row[Any], files: Sequence[Any], known: dict[tuple[str, int], _Done], now_ns: int) -> Job:
+def _job(
+    row: Row[Any],
+    files: Sequence[Any],
+    known: dict[tuple[str, int], _Done],
+    videos: Mapping[int, str],
+    now_ns: int,
+) -> Job:
+    """A job; `videos` are those of the job that answers for it."""
     over = row.state == JobState.DONE
     each = [known.get((row.id, file.number), _Done(all_done=over)) for file in files]
     durations = [file.duration_ns for file in files]
@@ -99,7 +116,7 @@ def _job(row: Row[Any], files: Sequence[Any], known: dict[tuple[str, int], _Done
         started_at_ns=row.started_at_ns,
         ended_at_ns=row.ended_at_ns,
         start_ns=files[0].start_ns if files else None,
-        files=tuple(_file(file, one) for file, one in zip(files, each, strict=True)),
+        files=tuple(_file(file, one, videos.get(file.number)) for file, one in zip(files, each, strict=True)),
         progress=round(progress if over else min(progress, ALMOST), 4),
         footage_s=None if footage_ns is None else seconds(footage_ns),
         done_s=seconds(done_ns),
@@ -133,11 +150,12 @@ def _of_file(file: Any, done: _Done) -> int:
     return min(duration_ns, done.done_ns)
 
 
-def _file(file: Any, done: _Done) -> JobFile:
+def _file(file: Any, done: _Done, annotated: str | None) -> JobFile:
     state = ChunkState.DONE if done.all_done else ChunkState.RUNNING if done.begun else ChunkState.WAITING
     return JobFile(
         number=file.number,
         name=file.name,
+        path=file.path,
         upload_id=file.upload_id,
         start_ns=file.start_ns,
         duration_s=None if file.duration_ns is None else seconds(file.duration_ns),
@@ -147,7 +165,7 @@ def _file(file: Any, done: _Done) -> JobFile:
         done_s=seconds(_of_file(file, done)),
         not_decoded=tuple(file.errors or ()),
         whole=file.whole,
-        annotated=file.annotated,
+        annotated=annotated,
     )
 
 

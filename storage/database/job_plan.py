@@ -66,6 +66,7 @@ class JobPlans(WorkAccess):
             connection.execute(delete(JobChunkRow).where(JobChunkRow.job_id == held.id))
             known = None if held.options.fresh else _known(connection, held, values)
             if known is not None:
+                _tell_as(connection, held.id, known.id)
                 found = {name: getattr(known, name) for name in ("faces", "tracks", "events")}
                 end(connection, held.id, JobState.DONE, now_ns, replaced_by=known.id, **found)
                 return str(known.id)
@@ -152,6 +153,14 @@ def _known(connection: Connection, held: HeldJob, planned: dict[str, Any]) -> Ro
         if same and _rules(options) == _rules(held.options) and (options.annotate or not held.options.annotate):
             return row
     return None
+
+
+def _tell_as(connection: Connection, job_id: str, known: str) -> None:
+    """What decoding the same files told to another job is told of this one's, too."""
+    there = aliased(JobFileRow)
+    same = there.job_id == known, there.number == JobFileRow.number
+    told = {name: select(getattr(there, name)).where(*same).scalar_subquery() for name in ("errors", "whole")}
+    connection.execute(update(JobFileRow).where(JobFileRow.job_id == job_id).values(told))
 
 
 def _rules(options: JobOptions) -> JobOptions:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Update, and_, delete, not_, or_, select, text, update
 
-from storage.database.models import JobChunkRow, JobFileRow, JobRow
+from storage.database.models import JobChunkRow, JobFileRow, JobRow, UploadRow
 from storage.job_work import MOST_DEATHS, HeldChunk, HeldFile, HeldJob, JobCancelledError, LeaseLostError
 from storage.jobs import ACTIVE, ChunkState, JobState
 from storage.messages import NS_PER_S, nanoseconds
@@ -128,7 +128,7 @@ def is_ready(row: Row[Any], now_ns: int) -> bool:
 
 
 def end(connection: Connection, job_id: str, state: JobState, now_ns: int, **values: Any) -> None:
-    """A job ends; unless it is done, nothing is kept of its chunks."""
+    """A job ends; unless it is done, nothing is kept of its chunks. Uploads of one that failed wait for another job."""
     values |= {"state": state.value, "ended_at_ns": now_ns, **GIVEN_BACK}
     connection.execute(update(JobRow).where(JobRow.id == job_id).values(values))
     if state is not JobState.DONE:
@@ -137,6 +137,10 @@ def end(connection: Connection, job_id: str, state: JobState, now_ns: int, **val
         order = JobChunkRow.file, JobChunkRow.number
         connection.execute(select(JobChunkRow.number).where(own).order_by(*order).with_for_update()).all()
         connection.execute(delete(JobChunkRow).where(own))
+    if state is JobState.FAILED:
+        # Nobody is to send them again for what may be mended in a moment. They wait as if they had come now.
+        waiting = {"job_id": None, "created_at_ns": now_ns}
+        connection.execute(update(UploadRow).where(UploadRow.job_id == job_id).values(waiting))
 
 
 def go_on(connection: Connection, job: Row[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Annotated videos that no job has: what was written for one that was cancelled, or by a process that was killed."""
+"""Annotated videos that their job has not: what was written for one that was cancelled, or by a process that was killed."""
 
 import re
 from pathlib import Path
@@ -28,6 +28,8 @@ class JobVideos:
     def sweep(self) -> int:
         """Remove the videos of jobs that have ended without them. They show everybody: none is kept for nothing.
 
+        Those of jobs that the database does not know are left to `orphans.videos`: it may be the wrong database.
+
         Returns:
             How many these were.
 
@@ -39,9 +41,9 @@ class JobVideos:
         }
         if not new:
             return 0
-        going_on, kept = self._jobs(sorted(set(new.values())))
-        self._known |= new.keys() & kept
-        gone = [name for name, job in new.items() if job not in going_on and name not in kept]
+        ended, kept, unknown = self._jobs(sorted(set(new.values())))
+        self._known |= (new.keys() & kept) | {name for name, job in new.items() if job in unknown}
+        gone = [name for name, job in new.items() if job in ended and name not in kept]
         for name in gone:
             remove_file(self._folder / name)
         return len(gone)
@@ -54,16 +56,16 @@ class JobVideos:
         except OSError as error:
             raise StorageError(f"cannot read the folder {self._folder}: {error.strerror}") from error
 
-    def _jobs(self, jobs: list[str]) -> tuple[set[str], set[str]]:
-        """Of these jobs: those that go on, and the videos that they have, at one moment."""
-        going_on: set[str] = set()
+    def _jobs(self, jobs: list[str]) -> tuple[set[str], set[str], set[str]]:
+        """Of these jobs: those that have ended, the videos that they have, and those that nobody knows; at one moment."""
+        states: dict[str, str] = {}
         kept: set[str] = set()
         with reading(self._engine) as connection:
             for part in slices(jobs):
-                active = select(JobRow.id).where(JobRow.id.in_(part), JobRow.state.not_in(FINAL))
-                going_on.update(connection.execute(active).scalars())
+                known = select(JobRow.id, JobRow.state).where(JobRow.id.in_(part))
+                states.update((row.id, row.state) for row in connection.execute(known))
                 have = select(JobFileRow.annotated).where(
                     JobFileRow.job_id.in_(part), JobFileRow.annotated.is_not(None)
                 )
                 kept.update(name for name in connection.execute(have).scalars() if name is not None)
-        return going_on, kept
+        return {job for job, state in states.items() if state in FINAL}, kept, set(jobs) - states.keys()

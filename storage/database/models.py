@@ -685,7 +685,7 @@ class JobChunkRow(Base):
 
 
 class UploadRow(Base):
-    """Footage that was sent to us, in the upload folder under its identifier; it goes when its job ends."""
+    """Footage that was sent to us, in the upload folder under its identifier; it goes when its job ends, unless that fails."""
 
     __tablename__ = "upload"
     __table_args__ = (Index(None, "created_at_ns"), Index(None, "job_id"))

@@ -60,6 +60,15 @@ def announce(connection: Connection, names: Mapping[str, str], now_ns: int) -> N
         connection.execute(upsert(connection, SnapshotRow.__table__, replace=("camera_id", "created_at_ns")), rows)
 
 
+def unknown(connection: Connection, names: Collection[str]) -> list[str]:
+    """Which of these files, announced before, were removed since; the others stay until the transaction ends."""
+    known: set[str] = set()
+    for part in slices(names):
+        query = select(SnapshotRow.name).where(SnapshotRow.name.in_(part)).order_by(SnapshotRow.name)
+        known |= set(connection.execute(query.with_for_update()).scalars())
+    return sorted(set(names) - known)
+
+
 def forget(connection: Connection, names: Collection[str]) -> None:
     """Remove the rows of obsolete pictures whose files are gone."""
     for part in slices(names):

@@ -19,6 +19,7 @@ from storage.database.models import EventRow, HourRollupRow, MinuteRollupRow, Tr
 from storage.database.rollups import COLUMNS, HOUR_NS, MINUTE_NS, Place, Totals, event_columns
 from storage.database.upsert import upsert
 from storage.messages import NS_PER_S
+from storage.progress import Progress, unwatched
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +36,14 @@ _Key = tuple[str, str, str, int]
 _Wrong = tuple[type[MinuteRollupRow] | type[HourRollupRow], list[dict[str, Any]]]
 
 
-def repair(engine: Engine, now_ns: int, days: int = DAYS) -> dict[str, int]:
+def repair(engine: Engine, now_ns: int, days: int = DAYS, progress: Progress = unwatched) -> dict[str, int]:
     """Check the totals of the last days, and correct them.
 
     Args:
         engine: of a migrated database.
         now_ns: the time.
         days: how many; of what retention has removed in part, nothing is checked.
+        progress: called for each few hours.
 
     Returns:
         How many `hours` were looked at, and how many rows of totals were `wrong`: always 0, unless something is amiss.
@@ -53,11 +55,13 @@ def repair(engine: Engine, now_ns: int, days: int = DAYS) -> dict[str, int]:
     end_ns = now_ns // HOUR_NS * HOUR_NS + HOUR_NS
     wrong = 0
     for start_ns in range(first_ns, end_ns, COMPARED_NS):
+        progress()
         span = Span(start_ns, min(start_ns + COMPARED_NS, end_ns))
         with reading(engine) as connection:
             differs = any(rows for _, rows in _differences(connection, span, read(connection)))
         if differs:
             for hour_ns in range(span.start_ns, span.end_ns, HOUR_NS):
+                progress()
                 wrong += _correct(engine, Span(hour_ns, hour_ns + HOUR_NS))
     return {"hours": (end_ns - first_ns) // HOUR_NS, "wrong": wrong}
 

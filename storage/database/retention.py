@@ -20,6 +20,7 @@ from storage.database.old_jobs import old_jobs, remove_job
 from storage.database.removal import Removed, remove_tracks, track_of
 from storage.database.sweeping import check_folder, sweep, sweep_these
 from storage.messages import NS_PER_S
+from storage.progress import Progress, unwatched
 from storage.snapshots import SnapshotFolder
 
 DAY_NS: Final = 86_400 * NS_PER_S
@@ -33,15 +34,16 @@ UNREGISTERED_DAYS: Final = 30
 class Retention:
     """Removes what is too old, in one database and its folders."""
 
-    def __init__(self, engine: Engine, snapshots: Path, annotated: Path) -> None:
+    def __init__(self, engine: Engine, snapshots: Path, annotated: Path, progress: Progress = unwatched) -> None:
         """Begin.
 
         Args:
             engine: of a migrated database.
             snapshots: folder of pictures of events.
             annotated: folder of annotated videos.
+            progress: called for each part.
         """
-        self._engine, self._annotated = engine, annotated
+        self._engine, self._annotated, self._progress = engine, annotated, progress
         self._folder = SnapshotFolder(snapshots)
         self._done: Counter[str] = Counter()
 
@@ -60,8 +62,9 @@ class Retention:
         with reading(self._engine) as connection:
             rows = connection.execute(select(BuildingRow.id, BuildingRow.retention_days)).all()
         # Those of a run that was ended before.
-        self._done["pictures"] += sweep(self._engine, self._folder, now_ns)
+        self._done["pictures"] += sweep(self._engine, self._folder, now_ns, self._progress)
         for building, days in [("", UNREGISTERED_DAYS), *((row.id, row.retention_days) for row in rows)]:
+            self._progress()
             before_ns = now_ns - days * DAY_NS
             self._live(building, before_ns, now_ns)
             self._candidates(building, before_ns)
@@ -98,6 +101,7 @@ class Retention:
     def _jobs(self, building: str, before_ns: int, now_ns: int) -> None:
         """Jobs that ended long ago, with what they found; footage may be of any time."""
         for job in old_jobs(self._engine, building, before_ns):
+            self._progress()
             for part in self._parts(TrackRow, TrackRow.job_id == job):
                 self._remove(part, before_ns, building, now_ns, footage=True)
             for part in self._parts(EventRow, EventRow.job_id == job):
@@ -116,6 +120,7 @@ class Retention:
                 rows = connection.execute(query.order_by(table.started_ns, table.id).limit(PART)).all()
             if not rows:
                 return
+            self._progress()
             yield [row.id for row in rows]
             after = rows[-1]
 

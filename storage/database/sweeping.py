@@ -16,6 +16,7 @@ from storage.database.models import EventRow, JobRow, SnapshotRow
 from storage.errors import StorageError
 from storage.jobs import FINAL
 from storage.messages import NS_PER_S
+from storage.progress import Progress, unwatched
 from storage.snapshots import SnapshotFolder
 
 ALONE_NS: Final = 3600 * NS_PER_S
@@ -25,7 +26,7 @@ PART: Final = 100
 """Files that go in one transaction."""
 
 
-def sweep(engine: Engine, folder: SnapshotFolder, now_ns: int) -> int:
+def sweep(engine: Engine, folder: SnapshotFolder, now_ns: int, progress: Progress = unwatched) -> int:
     """Remove obsolete pictures, whoever left them, but for those announced within the last hour or for a job that goes on.
 
     Returns:
@@ -42,6 +43,7 @@ def sweep(engine: Engine, folder: SnapshotFolder, now_ns: int) -> int:
             names = list(connection.execute(query.order_by(SnapshotRow.name).limit(PART)).scalars())
         if not names:
             return done
+        progress()
         done += sweep_these(engine, folder, names, now_ns)
         after = names[-1]
 

@@ -1,7 +1,7 @@
 """When periodic work was last done, and whose turn it is: any number of hosts may ask, and one does it.
 
 Whoever begins a piece of work writes that down first, as begun and not ended. One that fails, or that a crash ends, is due
-again a quarter of an hour later.
+again a quarter of an hour later. When it last ended well is a row of its own, which failures leave as it is.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ import msgspec
 from sqlalchemy import Engine, select, update
 
 from storage.database.engine import reading, writing
-from storage.database.gone import MARK
 from storage.database.models import UpkeepRow
 from storage.database.upsert import upsert
 from storage.messages import NS_PER_S, nanoseconds
@@ -23,6 +22,20 @@ EARLY: Final = 0.9
 """Of the interval: who asks at every interval must not come too early each second time."""
 
 UNENDED: Final = "it was begun, and did not say that it ended"
+
+ENDED_WELL: Final = ".ended-well"
+"""What a name has added to it in the row that says when; no piece of work has a dot in its name."""
+
+NAMES: Final = (
+    "weekly-reports",
+    "retention",
+    "spot-pictures",
+    "orphan-pictures",
+    "orphan-footage",
+    "temporary-files",
+    "rollup-repair",
+)
+"""All periodic work there is; what it does is known to whoever does it."""
 
 
 class UpkeepRecord(msgspec.Struct, frozen=True):
@@ -41,6 +54,18 @@ class UpkeepRecord(msgspec.Struct, frozen=True):
     took_s: float
     outcome: Any
     error: str | None
+
+
+class UpkeepStanding(msgspec.Struct, frozen=True):
+    """How a piece of periodic work stands.
+
+    Attributes:
+        age_s: since it was last begun and ended well; None: it never did.
+        failed: whether it did not end well the last time.
+    """
+
+    age_s: float | None
+    failed: bool
 
 
 class UpkeepLog:
@@ -79,13 +104,41 @@ class UpkeepLog:
     def end(self, record: UpkeepRecord) -> None:
         """Write down what came of it, unless it was begun again meanwhile."""
         values = {"took_s": record.took_s, "outcome": record.outcome, "error": record.error}
+        well = {
+            "name": record.name + ENDED_WELL,
+            "done_at_ns": record.done_at_ns,
+            "took_s": 0.0,
+            "outcome": {},
+            "error": None,
+        }
         ended = update(UpkeepRow).where(UpkeepRow.name == record.name, UpkeepRow.done_at_ns == record.done_at_ns)
         with writing(self._engine) as connection:
             connection.execute(ended.values(values))
+            if record.error is None:
+                connection.execute(upsert(connection, UpkeepRow.__table__, replace=("done_at_ns",)), well)
+
+    def standings(self, now_ns: int) -> Mapping[str, "UpkeepStanding"]:
+        """How all periodic work there is stands, by name.
+
+        Args:
+            now_ns: the time.
+        """
+        query = select(UpkeepRow.name, UpkeepRow.done_at_ns, UpkeepRow.error)
+        with reading(self._engine) as connection:
+            rows = {row.name: row for row in connection.execute(query)}
+        found = {}
+        for name in NAMES:
+            last, well = rows.get(name), rows.get(name + ENDED_WELL)
+            age_s = None if well is None else max(0.0, (now_ns - well.done_at_ns) / NS_PER_S)
+            # What is being done has not failed.
+            lately = last is not None and last.done_at_ns > now_ns - nanoseconds(AGAIN_S)
+            failed = last is not None and last.error is not None and not (last.error == UNENDED and lately)
+            found[name] = UpkeepStanding(age_s, failed)
+        return found
 
     def records(self) -> Mapping[str, UpkeepRecord]:
         """What was ever done, by name."""
         query = select(*(getattr(UpkeepRow, name) for name in UpkeepRecord.__struct_fields__))
         with reading(self._engine) as connection:
-            rows = connection.execute(query.where(UpkeepRow.name != MARK).order_by(UpkeepRow.name)).all()
+            rows = connection.execute(query.where(UpkeepRow.name.not_like("%.%")).order_by(UpkeepRow.name)).all()
         return {row.name: UpkeepRecord(*row) for row in rows}

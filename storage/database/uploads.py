@@ -21,8 +21,8 @@ class Upload(msgspec.Struct, frozen=True):
         id: also its name in the upload folder.
         name: what its sender calls it.
         bytes, sha256: its size, and its hash in hex.
-        created_at_ns: Unix time.
-        job_id: the job that reads it; None: none yet.
+        created_at_ns: Unix time; of one whose job has failed, when that was.
+        job_id: the job that reads it; None: none yet, or one that has failed.
     """
 
     id: str

@@ -1,4 +1,4 @@
-// The files that were chosen, in the order of their names. Those of this computer are sent at once, one after the other; they
+// The files that were chosen, in the order of their names, folders included. Those of this computer are sent at once, one after the other; they
 // outlive the page, so that one can look elsewhere meanwhile.
 
 import { remove } from "../../api.js";
@@ -6,7 +6,7 @@ import { shared } from "../../ui.js";
 import { send } from "./sending.js";
 
 // Each: { id, name, bytes, path } of the media folder, or { id, name, bytes, file, state, sent, error, upload }, where `state` is
-// "waits", "hashing", "sending", "checking", "sent" or "failed".
+// "waits", "hashing", "sending", "checking", "sent" or "failed". Names hold the folders: recorders number files anew each day.
 export const chosen = shared([]);
 
 const order = new Intl.Collator(undefined, { numeric: true });
@@ -15,9 +15,10 @@ let busy = null; // { id, stop } of the one that is being sent.
 
 export const ready = (one) => Boolean(one.path) || one.state === "sent";
 
-export function add(files) {
+// found: [{ file, name }, ...]
+export function add(found) {
   const had = chosen.get();
-  const fresh = [...files].map((file) => ({ id: (last += 1), name: file.name, bytes: file.size, file, state: "waits", sent: 0, error: null }))
+  const fresh = found.map(({ file, name }) => ({ id: (last += 1), name, bytes: file.size, file, state: "waits", sent: 0, error: null }))
     .filter((one) => !had.some((other) => other.file && other.name === one.name && other.bytes === one.bytes && other.file.lastModified === one.file.lastModified));
   put([...had, ...fresh]);
   next();
@@ -25,7 +26,7 @@ export function add(files) {
 
 export function addMedia(files) {
   const had = chosen.get();
-  put([...had, ...files.filter(({ path }) => !had.some((one) => one.path === path)).map(({ path, bytes }) => ({ id: (last += 1), name: path.split("/").pop(), bytes, path }))]);
+  put([...had, ...files.filter(({ path }) => !had.some((one) => one.path === path)).map(({ path, bytes }) => ({ id: (last += 1), name: path, bytes, path }))]);
 }
 
 // Take one back, wherever it is.
@@ -52,7 +53,18 @@ function forget(one) {
   if (one?.upload) remove(`/uploads/${one.upload}`).catch(() => {});
 }
 
-const put = (list) => chosen.set([...list].sort((one, other) => order.compare(one.name, other.name) || one.id - other.id));
+const put = (list) => chosen.set([...list].sort((one, other) => byName(one.name, other.name) || one.id - other.id));
+
+// Part by part: all of a folder before what is in the next one.
+function byName(one, other) {
+  const [parts, others] = [one.split("/"), other.split("/")];
+  for (const [n, part] of parts.entries()) {
+    const differ = order.compare(part, others[n] ?? "");
+    if (differ !== 0) return differ;
+  }
+  return parts.length - others.length;
+}
+
 const change = (id, changes) => chosen.set(chosen.get().map((one) => (one.id === id ? { ...one, ...changes } : one)));
 
 async function next() {
@@ -62,7 +74,7 @@ async function next() {
   const stop = new AbortController();
   busy = { id: one.id, stop };
   try {
-    const upload = await send(one.file, (state, sent) => change(one.id, { state, sent }), stop.signal);
+    const upload = await send(one, (state, sent) => change(one.id, { state, sent }), stop.signal);
     // Taken back at the last moment: nobody knows of it any more.
     if (stop.signal.aborted) forget({ upload: upload.id });
     else change(one.id, { state: "sent", sent: one.bytes, upload: upload.id });

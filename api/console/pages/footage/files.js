@@ -8,7 +8,10 @@ import { classes, html, useRef, useState } from "../../ui.js";
 import { add, addMedia, again, chosen, drop } from "./chosen.js";
 import { Media } from "./media.js";
 
-const TYPES = "video/*,.mkv,.ts,.mts,.m2ts,.avi,.mov,.mp4,.m4v,.webm,.mpg,.mpeg,.flv,.wmv,.dav,.h264,.h265,.264,.265";
+// As the server's list of what counts as footage in a folder.
+const KINDS = "mp4 m4v mov 3gp 3g2 f4v mkv webm avi flv wmv asf ogv mxf ts mts m2ts m2t mpg mpeg m2v vob dav dv mjpg mjpeg ivf obu h264 264 avc h265 265 hevc".split(" ");
+const TYPES = ["video/*", ...KINDS.map((one) => `.${one}`)].join(",");
+const FOOTAGE = new RegExp(`^[^.].*\\.(${KINDS.join("|")})$`, "is");
 
 export function Files({ files }) {
   const [over, setOver] = useState(false);
@@ -20,7 +23,7 @@ export function Files({ files }) {
     // Its items are gone after this turn: first the entries, then what is in them.
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
     if (entries.some((one) => one.isDirectory)) inside(entries).then(add);
-    else add(event.dataTransfer.files);
+    else add(named(event.dataTransfer.files));
   };
   const some = files.length > 0;
   return html`<div class=${classes("drop card", over && "over", some && "small")} onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${dropped}>
@@ -29,22 +32,22 @@ export function Files({ files }) {
         <button type="button" class=${classes("button", !some && "main")} onClick=${() => choose.current.click()}><${Icon} name="upload" />${some ? T.footage.more : T.footage.choose}</button>
         <button type="button" class="button" onClick=${() => setOpen(true)}><${Icon} name="folder" />${T.footage.fromMedia}</button>
       </p>
-      <input type="file" multiple hidden ref=${choose} accept=${TYPES} aria-label=${T.footage.choose} onChange=${(event) => { add(event.target.files); event.target.value = ""; }} />
+      <input type="file" multiple hidden ref=${choose} accept=${TYPES} aria-label=${T.footage.choose} onChange=${(event) => { add(named(event.target.files)); event.target.value = ""; }} />
     </div>
     ${some && html`<div><p class="meaning">${T.footage.chosen(files.length, bytes(files.reduce((sum, one) => sum + one.bytes, 0)))}</p>
       <ol class="sends">${files.map((one) => html`<${File} key=${one.id} one=${one} />`)}</ol></div>`}
     ${open && html`<${Media} close=${() => setOpen(false)} taken=${(found) => { addMedia(found); setOpen(false); }} had=${chosen.get().map((one) => one.path)} />`}`;
 }
 
-const FOOTAGE = /\.(mkv|m?ts|m2ts|avi|mov|mp4|m4v|webm|mpe?g|flv|wmv|dav|h26[45]|26[45])$/i;
+const named = (files) => [...files].map((file) => ({ file, name: file.name }));
 
-// The files that were dropped, and the footage in folders that were.
+// The files that were dropped, and the footage in folders that were, named as in there.
 async function inside(entries) {
   const found = [];
   for (const entry of entries) {
     try {
-      if (entry.isFile) found.push(await new Promise((resolve, reject) => { entry.file(resolve, reject); }));
-      else found.push(...(await inside((await listed(entry)).filter((one) => one.isDirectory || FOOTAGE.test(one.name)))));
+      if (entry.isFile) found.push({ file: await new Promise((resolve, reject) => { entry.file(resolve, reject); }), name: entry.fullPath.replace(/^\/+/, "") });
+      else found.push(...(await inside((await listed(entry)).filter((one) => (one.isDirectory ? !one.name.startsWith(".") : FOOTAGE.test(one.name))))));
     } catch {
       toast(T.footage.unread(entry.name), { kind: "bad" });
     }
@@ -74,7 +77,7 @@ function File({ one }) {
   const moving = ["hashing", "sending", "checking"].includes(one.state);
   const failed = one.state === "failed";
   return html`<li>
-    <div class="send-name"><strong>${one.path ?? one.name}</strong> <span class="quiet">${bytes(one.bytes)}</span></div>
+    <div class="send-name"><strong>${one.name}</strong> <span class="quiet">${bytes(one.bytes)}</span></div>
     <div class="send-acts">
       ${failed && html`<button type="button" class="button small" onClick=${() => again(one.id)}>${T.states.again}<span class="unseen"> ${one.name}</span></button>`}
       <button type="button" class="plain" onClick=${() => drop(one.id)} title=${T.footage.remove}><${Icon} name="close" size=${16} /><span class="unseen">${T.footage.remove} ${one.name}</span></button></div>

@@ -14,7 +14,7 @@ import { Files } from "./files.js";
 
 const LIMIT_MS = 60000;
 const WAYS = ["files", "given", "name"];
-const STRAIGHT = { camera: "", way: "files", start: "", pattern: "", fps: "", annotate: false, fresh: false };
+const STRAIGHT = { camera: "", building: "", zone: "", way: "files", start: "", pattern: "", fps: "", annotate: false, fresh: false };
 
 export function Form({ places }) {
   const files = useShared(chosen);
@@ -26,7 +26,7 @@ export function Form({ places }) {
   if (cameras.length === 0) {
     return html`<div class="card"><${Empty} icon="camera" title=${T.footage.noCamera} text=${T.footage.noCameraText}><a class="button main" href=${href("cameras/new")}>${T.footage.addCamera}</a><//></div>`;
   }
-  const zone = places.buildings.get(places.cameras.get(said.camera)?.building_id)?.timezone;
+  const zone = places.buildings.get(said.building || places.cameras.get(said.camera)?.building_id)?.timezone;
   const say = (changes) => {
     setSaid({ ...said, ...changes });
     setError(null);
@@ -46,7 +46,7 @@ export function Form({ places }) {
       setSaid({ ...STRAIGHT, camera: said.camera });
       toast(T.footage.submitted);
     } catch (problem) {
-      setError(problem.message);
+      setError(problem.status === 413 ? T.footage.tooMany : problem.message);
     }
     setBusy(false);
   };
@@ -56,11 +56,12 @@ export function Form({ places }) {
     <${Files} files=${files} />
     ${files.length > 0 && html`<div class="form card pad">
       <div class="pair">
-        <${Choice} label=${T.footage.camera} hint=${T.footage.cameraHint} value=${said.camera} change=${(camera) => say({ camera })}
+        <${Choice} label=${T.footage.camera} hint=${T.footage.cameraHint} value=${said.camera} change=${(camera) => say({ camera, building: "", zone: "" })}
           options=${[...(said.camera ? [] : [["", T.footage.chooseCamera]]), ...cameras.map((one) => [one.id, T.footage.inBuilding(one.name, places.buildings.get(one.building_id)?.name ?? "")])]} />
         <${Began} said=${said} say=${say} number=${files.length} zone=${zone} />
       </div>
       <details><summary>${T.footage.options}</summary><div class="form inner">
+        <${Where} said=${said} say=${say} places=${places} />
         <div class="pair"><${Field} label=${T.footage.fps} hint=${T.footage.fpsHint} type="number" min="0.01" max="120" step="any" inputmode="decimal" value=${said.fps} onInput=${(event) => say({ fps: event.target.value })} /><div></div></div>
         <${Tick} label=${T.footage.annotate} hint=${T.footage.annotateHint} checked=${said.annotate} change=${(annotate) => say({ annotate })} />
         <${Tick} label=${T.footage.fresh} hint=${T.footage.freshHint} checked=${said.fresh} change=${(fresh) => say({ fresh })} />
@@ -70,6 +71,18 @@ export function Form({ places }) {
         ${waits && html`<span class="hint">${waits}</span>`}</p>
     </div>`}
   </form>`;
+}
+
+// The camera may have been elsewhere when it took the footage.
+function Where({ said, say, places }) {
+  const now = places.cameras.get(said.camera)?.building_id;
+  const named = (list) => list.sort((one, other) => one.name.localeCompare(other.name)).map((one) => [one.id, one.name]);
+  const others = named([...places.buildings.values()].filter((one) => one.id !== now));
+  const zones = named([...places.zones.values()].filter((one) => one.building_id === (said.building || now)));
+  if (!now || others.length + zones.length === 0) return null;
+  return html`<div class="pair">
+    <${Choice} label=${T.footage.building} hint=${T.footage.buildingHint} value=${said.building} change=${(building) => say({ building, zone: "" })} options=${[["", T.footage.whereNow], ...others]} />
+    <${Choice} label=${T.footage.zone} value=${said.zone} change=${(one) => say({ zone: one })} options=${[["", said.building ? T.footage.noZone : T.footage.whereNow], ...zones]} /></div>`;
 }
 
 function Began({ said, say, number, zone = T.footage.theBuilding }) {
@@ -90,6 +103,8 @@ function mistake(said) {
 function bodyOf(said, files, zone) {
   return {
     camera_id: said.camera,
+    ...(said.building && { building_id: said.building }),
+    ...(said.zone && { zone_id: said.zone }),
     ...(said.way === "given" && { footage_start: instant(said.start, zone) }),
     ...(said.way === "name" && { name_pattern: said.pattern.trim() }),
     ...(said.fps !== "" && { fps: Number(said.fps) }),

@@ -18,6 +18,7 @@ import { Progress, Reason, State, isFinal, nameOf, placeOf, zoneOf } from "./wor
 
 const RUNNING_MS = 3000;
 const IDLE_MS = 60000;
+const LIMIT_MS = 60000; // To submit thousands of files.
 
 export function One({ id, known }) {
   const [busy, setBusy] = useState(true);
@@ -89,20 +90,23 @@ function Files({ job, zone }) {
   return html`<section class="block"><h2>${T.footage.files}</h2><div class="card pad"><${Table} caption=${T.footage.files} columns=${columns} rows=${job.files} keyOf=${(one) => one.number} cards /></div></section>`;
 }
 
-// The same footage anew, as long as it is still there.
+// The same footage anew, as long as it is still where it may be named.
 function Again({ job }) {
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
   if (!may("operator") || !isFinal(job)) return null;
-  const there = job.files.every((one) => !one.upload_id);
+  const there = job.files.every((one) => one.path);
+  const sent = job.files.some((one) => one.upload_id);
   const submit = async () => {
     setBusy(true);
     try {
       const body = {
-        camera_id: job.camera_id, building_id: job.building_id, zone_id: job.zone_id, annotate: job.annotate, fresh: true,
-        files: job.files.map((one) => ({ path: one.name, footage_start: one.footage_start })),
+        camera_id: job.camera_id, building_id: job.building_id, zone_id: job.zone_id, fps: job.fps, annotate: job.annotate, fresh: true,
+        // When they began is known, or said as it was before.
+        footage_start: job.given_start, name_pattern: job.name_pattern,
+        files: job.files.map((one) => ({ path: one.path, footage_start: one.footage_start })),
       };
-      const made = await post("/jobs", body, { key: onceKey() });
+      const made = await post("/jobs", body, { key: onceKey(), limit: LIMIT_MS });
       toast(T.footage.againSubmitted);
       go(`footage/${made.id}`);
     } catch (problem) {
@@ -113,6 +117,6 @@ function Again({ job }) {
   };
   return html`<section class="block">${there
     ? html`<button type="button" class="button" onClick=${() => setOpen(true)}><${Icon} name="again" />${T.footage.again}</button>`
-    : html`<p class="meaning">${T.footage.againGone}</p>`}
+    : html`<p class="meaning">${sent ? T.footage.againGone : T.footage.againElsewhere}</p>`}
     ${open && html`<${Confirm} title=${T.footage.again} text=${T.footage.againText} confirm=${T.footage.again} act=${submit} close=${() => setOpen(false)} busy=${busy} />`}</section>`;
 }

@@ -5,14 +5,17 @@ import { T } from "../../texts.js";
 
 const MOST_HASHED_BYTES = 256 * 1024 * 1024; // It is read into memory whole for this.
 const STALLED_MS = 60000;
+const CHECKED_MS = 600000; // Once all is sent: then the server puts it where no power cut harms it.
+const LONGEST_NAME = 400;
 
-// Gives the upload as the API does. `tell("hashing" | "sending" | "checking", bytes)`; `signal` takes it back.
-export async function send(file, tell, signal) {
+// Gives the upload as the API does. `name` holds the folders, too, as of files in the media folder: they may say when it began.
+// `tell("hashing" | "sending" | "checking", bytes)`; `signal` takes it back.
+export async function send({ file, name }, tell, signal) {
   tell("hashing", 0);
   const sha256 = await digest(file);
   // The login may have run out meanwhile: asking anything renews it.
   await get("/me", {}, { signal });
-  const upload = await sent(file, sha256, tell, signal);
+  const upload = await sent(file, { name: name.length > LONGEST_NAME ? file.name : name, sha256 }, tell, signal);
   if (sha256 && upload.sha256 !== sha256) throw new Problem(0, "differs", T.footage.differs);
   return upload;
 }
@@ -29,7 +32,7 @@ async function digest(file) {
   return [...new Uint8Array(await crypto.subtle.digest("SHA-256", content))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function sent(file, sha256, tell, signal) {
+function sent(file, query, tell, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     let timer = null;
@@ -42,18 +45,19 @@ function sent(file, sha256, tell, signal) {
       request.abort();
       end(reject, new DOMException("taken back", "AbortError"));
     };
-    const alive = () => {
+    const alive = (loaded) => {
+      const all = loaded >= file.size;
       clearTimeout(timer);
       timer = setTimeout(() => {
         request.abort();
-        end(reject, new Problem(0, "timeout", T.footage.stalled));
-      }, STALLED_MS);
+        end(reject, new Problem(0, "timeout", all ? T.footage.unanswered : T.footage.stalled));
+      }, all ? CHECKED_MS : STALLED_MS);
     };
-    request.open("POST", address("/uploads", { name: file.name, sha256 }));
+    request.open("POST", address("/uploads", query));
     request.setRequestHeader("Content-Type", "application/octet-stream");
     if (csrf()) request.setRequestHeader("X-CSRF-Token", csrf());
     request.upload.addEventListener("progress", (event) => {
-      alive();
+      alive(event.loaded);
       tell(event.loaded < file.size ? "sending" : "checking", event.loaded);
     });
     request.addEventListener("load", () => {
@@ -67,7 +71,7 @@ function sent(file, sha256, tell, signal) {
       return;
     }
     signal.addEventListener("abort", stop);
-    alive();
+    alive(0);
     tell("sending", 0);
     request.send(file);
   });

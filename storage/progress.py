@@ -1,0 +1,10 @@
+"""Signs of life from long work."""
+
+from collections.abc import Callable
+
+Progress = Callable[[], None]
+"""To be called for each part of long work, between transactions; it may raise what ends the work."""
+
+
+def unwatched() -> None:
+    """Nobody waits for a sign of life."""
