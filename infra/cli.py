@@ -1,19 +1,16 @@
 """The `maskwatch` command."""
 
 import os
-import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import typer
 
 from detect.quiet import quiet_native_libraries
 from infra.console import complain, guarded
-
-STOPPED: Final = 130
+from infra.signals import INTERRUPTED, Ending
 
 COMMANDS: Final = {
     "demo": "demo",
@@ -72,9 +69,9 @@ def main() -> None:
     _complete_streams()
     quiet_native_libraries()
     # Ended from outside is ended in order: temporary files go, and 128 plus the signal's number is the exit status.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
-    sys.exit(run(sys.argv[1:]))
+    ending = Ending()
+    status = run(sys.argv[1:])
+    sys.exit(ending.status() or status)
 
 
 def run(arguments: list[str]) -> int:
@@ -91,7 +88,7 @@ def run(arguments: list[str]) -> int:
     status: list[int] = []
     guard = guarded(call)
     ended = guard or (status[0] if status else 0)
-    if ended == STOPPED:
+    if ended == INTERRUPTED:
         complain("stopped")
     return ended
 
@@ -101,7 +98,3 @@ def _complete_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 for as long as we run
-
-
-def _end(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)
