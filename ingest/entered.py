@@ -1,6 +1,6 @@
 """Recorded footage that is entered in the middle, at a keyframe that decoding may begin with."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain
@@ -18,6 +18,7 @@ from ingest.packets import packets_of, the_rest
 from ingest.piece_plan import FootageDiffersError
 from storage.closing import Closing
 from storage.messages import NS_PER_S
+from storage.progress import Progress, unwatched
 
 MARGINS_S: Final = (0, 10, 120)
 """Containers without an index lead to some packet near the time; the keyframe is looked for from there."""
@@ -26,7 +27,7 @@ MARGINS_S: Final = (0, 10, 120)
 class Entered(Closing):
     """Footage that is as it was planned, or is given up: what is damaged is not skipped."""
 
-    def __init__(self, path: Path, threads: int, alive: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: Path, threads: int, alive: Progress = unwatched) -> None:
         """Open a file; for arguments and errors see `ingest.footage.Footage`, and `frames` of it."""
         self.path, self._alive = path, alive
         self._threads = threads

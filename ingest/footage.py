@@ -1,6 +1,6 @@
 """Recorded footage by PyAV: frames with their time, sampled by timestamp."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,6 +19,7 @@ from ingest.sampling import FrameClock, SampleGrid
 from storage.closing import Closing
 from storage.errors import InputError
 from storage.messages import NS_PER_S
+from storage.progress import Progress, unwatched
 
 __all__ = ["Footage", "FootageSummary", "Frame"]
 
@@ -80,7 +81,7 @@ class Footage(Closing):
         """By which it is compressed, e.g. `h264`."""
         return self._stream.codec_context.name
 
-    def frames(self, fps: float, *, start_ns: int = 0, alive: Callable[[], None] = lambda: None) -> Iterator[Frame]:
+    def frames(self, fps: float, *, start_ns: int = 0, alive: Progress = unwatched) -> Iterator[Frame]:
         """Decode all frames in order of presentation; those on a grid of `fps` a second are marked as sampled.
 
         What is damaged is skipped and named in `summary.errors`.

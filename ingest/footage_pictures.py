@@ -1,7 +1,7 @@
 """Single pictures of recorded footage, exactly as a full decode gives them."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from ingest.frame import Frame
 from ingest.piece_plan import FootagePlan, unpacked
 from storage.closing import Closing
 from storage.messages import NS_PER_S
+from storage.progress import Progress, unwatched
 
 
 class Pictures(Closing):
@@ -23,7 +24,7 @@ class Pictures(Closing):
     """
 
     def __init__(
-        self, path: Path, plan: FootagePlan, fps: float, *, threads: int = 1, alive: Callable[[], None] = lambda: None
+        self, path: Path, plan: FootagePlan, fps: float, *, threads: int = 1, alive: Progress = unwatched
     ) -> None:
         """Open a file; for arguments and errors see `ingest.piece_reader.PieceReader`."""
         self._path, self._plan, self._fps, self._threads, self._alive = path, plan, fps, threads, alive

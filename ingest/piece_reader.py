@@ -1,6 +1,6 @@
 """Reads one piece of recorded footage as if all before it had been read too."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from ingest.motion import HOLD_NS
 from ingest.piece_plan import EMPTY, FootagePlan, Piece, PieceSummary, stamped
 from ingest.sampling import SampleGrid
 from storage.closing import Closing
+from storage.progress import Progress, unwatched
 
 
 class PieceReader(Closing):
@@ -29,7 +30,7 @@ class PieceReader(Closing):
         fps: float,
         *,
         threads: int = 1,
-        alive: Callable[[], None] = lambda: None,
+        alive: Progress = unwatched,
     ) -> None:
         """Open a file.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 Progress = Callable[[], None]
-"""To be called for each part of long work, between transactions; it may raise what ends the work."""
+"""To be called for each part of long work, never within a transaction; it may raise what ends the work."""
 
 
 def unwatched() -> None:

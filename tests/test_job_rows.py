@@ -989,22 +989,30 @@ def at_once(engine: Engine, call: Callable[[JobWork], Any], workers: int = 6) ->
     return answers
 
 
+def both_finishing(jobs: Jobs, work: JobWork, other: JobWork) -> tuple[HeldJob, HeldJob]:
+    """Two jobs over the same footage whose chunks are done, each held by a worker."""
+    held = []
+    for worker in (work, other):
+        job = jobs.create(new())
+        plan(work, job)
+        look(work, job)
+        held.append(worker.take_job(job.id, NOW_NS))
+    mine, theirs = held
+    assert mine is not None
+    assert theirs is not None
+    return mine, theirs
+
+
 def test_a_picture_that_went_with_another_job_of_the_same_footage_is_written_again(
     database: Engine, jobs: Jobs, work: JobWork, other: JobWork, tmp_path: Path
 ) -> None:
-    mine, theirs = jobs.create(new()), jobs.create(new())
-    for job in (mine, theirs):
-        plan(work, job)
-        look(work, job)
-    held, held_too = work.take_job(mine.id, NOW_NS), other.take_job(theirs.id, NOW_NS)
-    assert held is not None
-    assert held_too is not None
+    held, held_too = both_finishing(jobs, work, other)
     batch, folder = found(held), SnapshotFolder(tmp_path)
     names = [folder.keep(str(number).encode())[0] for number in range(len(batch.snapshots))]
     batch.snapshots = {key: Kept(name, 1) for key, name in zip(batch.snapshots, names, strict=True)}
     work.announce(held, names, NOW_NS)
     other.announce(held_too, names, NOW_NS)
-    assert JobPictures(database, folder).discard(theirs.id) == 2
+    assert JobPictures(database, folder).discard(held_too.id) == 2
     with pytest.raises(StorageError, match="2 pictures went"):
         work.commit(held, batch, [FileReport(0, b"{}")], NOW_NS, names)
     assert count(database, EventRow) == 0
@@ -1012,7 +1020,7 @@ def test_a_picture_that_went_with_another_job_of_the_same_footage_is_written_aga
     for number in range(len(names)):
         folder.keep(str(number).encode())
     work.commit(held, batch, [FileReport(0, b"{}")], NOW_NS, names)
-    assert JobPictures(database, folder).discard(mine.id) == 0
+    assert JobPictures(database, folder).discard(held.id) == 0
     assert {path.name for path in tmp_path.glob("*.jpg")} == set(names)
 
 
@@ -1020,13 +1028,7 @@ def test_a_picture_that_went_with_another_job_of_the_same_footage_is_written_aga
 def test_pictures_that_are_discarded_while_they_are_committed_stay_or_it_is_refused(
     database: Engine, jobs: Jobs, work: JobWork, other: JobWork, tmp_path: Path, first: str
 ) -> None:
-    mine, theirs = jobs.create(new()), jobs.create(new())
-    for job in (mine, theirs):
-        plan(work, job)
-        look(work, job)
-    held, held_too = work.take_job(mine.id, NOW_NS), other.take_job(theirs.id, NOW_NS)
-    assert held is not None
-    assert held_too is not None
+    held, held_too = both_finishing(jobs, work, other)
     here, refused, batch = threading.Event(), list[StorageError](), found(held)
     names = [kept.name for kept in batch.snapshots.values()]
 
@@ -1053,7 +1055,7 @@ def test_pictures_that_are_discarded_while_they_are_committed_stay_or_it_is_refu
 
     threads = [
         threading.Thread(target=commit),
-        threading.Thread(target=JobPictures(database, folder).discard, args=(theirs.id,)),
+        threading.Thread(target=JobPictures(database, folder).discard, args=(held_too.id,)),
     ]
     for thread in threads:
         thread.start()

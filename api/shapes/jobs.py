@@ -71,7 +71,7 @@ class JobFile(BaseModel):
     annotated: bool = Field(description="Whether its video with boxes and labels is there.")
 
     @classmethod
-    def of(cls, file: jobs.JobFile, media: Path | None = None) -> Self:
+    def of(cls, file: jobs.JobFile, media: Path | None) -> Self:
         """From the record; where the media root is not told, no path is."""
         return cls(
             number=file.number,
@@ -126,7 +126,7 @@ class Job(BaseModel):
     files: list[JobFile]
 
     @classmethod
-    def of(cls, job: jobs.Job, media: Path | None = None) -> Self:
+    def of(cls, job: jobs.Job, media: Path | None) -> Self:
         """From the record.
 
         Args:

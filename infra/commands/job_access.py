@@ -1,6 +1,6 @@
 """What the commands on jobs share: the way to them, and how they tell of one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,9 +40,15 @@ def opened_jobs(settings: Settings) -> "Iterator[tuple[Jobs, Sites, Engine]]":
         engine.dispose()
 
 
+def all_shown(found: Iterable[Job]) -> list[shapes.Job]:
+    """Jobs as the API gives them."""
+    media = Places.of(load_settings()).media
+    return [shapes.Job.of(one, media) for one in found]
+
+
 def shown(one: Job) -> shapes.Job:
     """A job as the API gives it."""
-    return shapes.Job.of(one, Places.of(load_settings()).media)
+    return all_shown([one])[0]
 
 
 def tell_new(one: Job, json: bool) -> None:

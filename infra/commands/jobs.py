@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from api.shapes import jobs as shapes
 from infra.commands.camera_options import find_camera
-from infra.commands.job_access import JobId, opened_jobs, shown, tell_end
+from infra.commands.job_access import JobId, all_shown, opened_jobs, shown, tell_end
 from infra.commands.job_add import add_job
 from infra.commands.job_report import report_job
 from infra.commands.job_watch import clock, facts, watch
@@ -55,13 +54,14 @@ def list_jobs(
             found += page
             if after is None:
                 break
+    shown_jobs = all_shown(found)
     rows = [
         (
             one.id,
             one.state.value,
             one.camera_id,
             one.building_id,
-            shown(one).footage_start or "",
+            given.footage_start or "",
             str(len(one.files)),
             f"{one.progress:.0%}",
             "" if one.footage_s is None else clock(one.footage_s),
@@ -70,10 +70,10 @@ def list_jobs(
             str(one.events or ""),
             printable(one.error or ""),
         )
-        for one in found
+        for one, given in zip(found, shown_jobs, strict=True)
     ]
     columns = ("id", "state", "camera", "building", "footage from", "files", "done", "footage", "times real time")
-    tell_all([shown(one) for one in found], (*columns, "tracks", "events", "error"), rows, json)
+    tell_all(shown_jobs, (*columns, "tracks", "events", "error"), rows, json)
 
 
 @job.command("show")
@@ -106,13 +106,13 @@ def show_job(which: JobId, json: Json = False) -> None:
             str(file.number),
             printable(file.name),
             file.state.value,
-            shapes.JobFile.of(file).footage_start or "",
+            told.footage_start or "",
             "" if file.duration_s is None else clock(file.duration_s),
             clock(file.done_s),
             printable("; ".join(file.not_decoded)),
             printable(file.whole or ""),
         )
-        for file in one.files
+        for file, told in zip(one.files, given.files, strict=True)
     ]
     tell_all([], ("file", "name", "state", "from", "length", "done", "not decoded", "in one piece"), rows, json=False)
 

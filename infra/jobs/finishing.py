@@ -5,15 +5,11 @@ nothing is known of any of them before the transaction.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from classify.footage import FootageFold, Hands
 from infra.annotate import annotate_footage
@@ -43,7 +39,7 @@ EPOCH: Final = 1
 """Of every file: the attempts that there were before are nobody's business."""
 
 STEADILY: Final = 25
-"""So many results are taken in, and the footage between them is read, in one step."""
+"""So many results are taken in between two signs of life; whoever reads the footage gives its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +140,19 @@ class _Finishing:
         check_unchanged(file)
         path, options = Path(file.path), self.held.options
         plan = unpack(self.work.plan(self.held.id, file.number))
-        recorder, read, times = Recorder(), list[PieceSummary](), deque[int]()
+        recorder, read = Recorder(), list[PieceSummary]()
         with Pictures(path, plan, options.fps, alive=self.place.alive) as pictures:
-
-            def pixels(at_ns: int) -> NDArray[np.uint8] | None:
-                self.place.alive()
-                while times and times[0] <= at_ns:
-                    before_ns = times.popleft() - 1
-                    if plan.whole is not None:
-                        # All that lies before is read, too, which may take long.
-                        pictures.at(before_ns)
-                        self.place.alive()
-                return pictures.at(at_ns)
 
             def keep(made: Mapping[Key, Picture]) -> None:
                 self._keep(made, recorder)
 
-            hands = Hands(pixels, keep, recorder.take)
+            hands = Hands(pictures.at, keep, recorder.take)
             fold = FootageFold(self._begin, file.start_ns, self.batch, hands, last_number=self._last_number)
             for packed in self.work.results(self.held.id, file.number):
                 self.place.alive()
                 chunk = unpack_results(packed)
                 read.append(PieceSummary(chunk.frames, chunk.end_ns, chunk.errors))
-                fold.take(self._steadily(chunk.results(self.held.id, EPOCH), times))
+                fold.take(self._steadily(chunk.results(self.held.id, EPOCH)))
             fold.end()
         self._last_number = fold.last_number
         self._leave_out(recorder)
@@ -177,12 +163,11 @@ class _Finishing:
         check_unchanged(file)
         return FileReport(file.number, to_json(report).encode(), report.errors, annotated)
 
-    def _steadily(self, results: Iterable[Result], times: deque[int]) -> Iterator[Result]:
-        """The results, and of some of them the time."""
+    def _steadily(self, results: Iterable[Result]) -> Iterator[Result]:
+        """The results, with signs of life."""
         for number, result in enumerate(results):
             if number % STEADILY == 0:
                 self.place.alive()
-                times.append(result.at_ns)
             yield result
 
     def undo(self) -> None:

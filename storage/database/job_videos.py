@@ -13,8 +13,14 @@ from storage.errors import StorageError
 from storage.files import remove_file
 from storage.jobs import FINAL
 
-OF_JOB: Final = re.compile(r"\.?(j-[0-9a-f]{10})-\d+\b.*\.mp4", re.DOTALL)
+_NAME: Final = re.compile(r"\.?(j-\w+)-\d+\b.*\.mp4", re.DOTALL)
 """A video, or one that is being written; see `storage.files.replaced`."""
+
+
+def job_of(name: str) -> str | None:
+    """The job that a video is named after; None where it is no video of a job."""
+    match = _NAME.fullmatch(name)
+    return None if match is None else match[1]
 
 
 class JobVideos:
@@ -36,9 +42,7 @@ class JobVideos:
         Raises:
             StorageError: the database can't be reached, or the folder can't be written.
         """
-        new = {
-            name: match[1] for name in self._names() if (match := OF_JOB.fullmatch(name)) and name not in self._known
-        }
+        new = {name: job for name in self._names() if (job := job_of(name)) and name not in self._known}
         if not new:
             return 0
         ended, kept, unknown = self._jobs(sorted(set(new.values())))

@@ -17,13 +17,14 @@ import structlog
 from sqlalchemy import Engine, Select, delete, exists, or_, select
 
 from storage.database.engine import reading, writing
+from storage.database.job_videos import job_of
 from storage.database.models import JobFileRow, JobRow, SnapshotRow, UploadRow
 from storage.database.slices import slices
 from storage.database.sweeping import ALONE_NS, check_folder, sweep
 from storage.database.upsert import upsert
 from storage.errors import StorageError
 from storage.files import remove_file
-from storage.jobs import FINAL
+from storage.jobs import FINAL, JobState
 from storage.messages import NS_PER_S
 from storage.progress import Progress, unwatched
 from storage.snapshots import SnapshotFolder
@@ -112,8 +113,8 @@ def videos(engine: Engine, folder: Path, now_ns: int, progress: Progress = unwat
         known = {name for name in connection.execute(named).scalars() if name is not None}
         states = {row.id: row.state for row in connection.execute(select(JobRow.id, JobRow.state))}
     # Of a job that was cancelled it is known whose they were.
-    _check_known("videos", folder, sum(path.name in known or _job_of(path) in states for path in old), len(old))
-    alone = [path for path in old if path.name not in known and states.get(_job_of(path), "done") in FINAL]
+    _check_known("videos", folder, sum(path.name in known or job_of(path.name) in states for path in old), len(old))
+    alone = [path for path in old if path.name not in known and states.get(job_of(path.name), JobState.DONE) in FINAL]
     removed = _remove(alone, progress)
     missing = _missing(folder, sorted(known), progress)
     _tell("an annotated video is missing", missing)
@@ -137,11 +138,6 @@ def _check_known(what: str, folder: Path, known: int, of: int) -> None:
             f"this database knows only {known} of the {of} {what} in {folder}, and nothing was removed: is it the right one? "
             f"Restore it, or name the right one; if it is right, move the {what} that are not of its time out of that folder"
         )
-
-
-def _job_of(video: Path) -> str:
-    """The job that a file is named after."""
-    return video.name.removeprefix(".").rpartition("-")[0]
 
 
 def _pictures(folder: Path, now_ns: int, progress: Progress) -> Iterator[Path]:
