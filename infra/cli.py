@@ -70,8 +70,12 @@ def main() -> None:
     quiet_native_libraries()
     # Ended from outside is ended in order: temporary files go, and 128 plus the signal's number is the exit status.
     ending = Ending()
-    status = run(sys.argv[1:])
-    sys.exit(ending.status() or status)
+    try:
+        status = ending.status(run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        # Asked before the command had begun, or when it was over.
+        status = ending.status(INTERRUPTED)
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -82,7 +82,14 @@ def main() -> None:
     except MaskwatchError as error:
         log.critical("ended", reason=str(error))
         status = error.exit_status
-    # All that matters is closed by now. The interpreter's own end takes half a second, with MediaPipe up to three.
+    end(status)
+
+
+def end(status: int) -> NoReturn:
+    """End the process of a worker that has done its work, with an exit status.
+
+    All that matters is closed by then. The interpreter's own end takes half a second, with MediaPipe up to three.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -1,8 +1,6 @@
-"""Asked from outside to stop: an exception that can't get lost, or a flag to look at."""
+"""Asked from outside to stop: an exception that does not get lost, or a flag to look at."""
 
 import signal
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -14,49 +12,50 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED: Final = 128 + signal.SIGINT
 """The exit status of what Ctrl-C ended."""
 
+CALLED_BY_NATIVE: Final = frozenset({"ingest.file_bytes"})
+"""Modules whose functions native code calls: what they raise, unless it is an `Exception`, goes no further."""
+
 AGAIN_S: Final = 0.01
-"""Long enough to be out of the call in which an exception was lost, short enough for nobody to notice."""
 
 
 class Ending:
-    """Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP raise SystemExit with 128 plus their number.
+    """Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt, which nobody takes for an error of the work.
 
-    Python calls native code that calls Python: PyAV reads footage so. What is raised there is lost if it is no
-    `Exception`, the work goes on with what the callback did not give, and who asked for its end waits. What was lost is
-    raised again until it arrives. For the main thread, once in a process, and for the rest of it.
+    Where it would get lost it is raised as soon as that place is left: FFmpeg asks our code for the bytes of footage, and
+    would go on with what it did not get; Python itself only tells of what finalizers raise. What is ignored, as `nohup` has it,
+    stays so. For the main thread, once in a process, and for the rest of it.
     """
 
     def __init__(self) -> None:
         """From now on."""
-        self._lost: int | None = None
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _end)
+        self._asked = INTERRUPTED
+        for number in STOPPING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._end)
         signal.signal(signal.SIGALRM, self._again)
-        sys.unraisablehook = self._unraisable
 
-    def status(self) -> int | None:
-        """The exit status where what was lost came too late to be raised again; None where nothing was lost."""
+    def status(self, status: int) -> int:
+        """The exit status of what has ended with `status`: where it was to end early, 128 and the signal's number."""
         signal.setitimer(signal.ITIMER_REAL, 0)
-        return self._lost
+        return self._asked if status == INTERRUPTED else status
 
-    def _again(self, _: int, __: FrameType | None) -> None:
-        status, self._lost = self._lost, None
-        if status == INTERRUPTED:
-            raise KeyboardInterrupt
-        if status is not None:
-            sys.exit(status)
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._asked = 128 + number
+        self._again(number, frame)
 
-    def _unraisable(self, what: "sys.UnraisableHookArgs") -> None:
-        error = what.exc_value
-        if threading.current_thread() is threading.main_thread() and isinstance(error, KeyboardInterrupt | SystemExit):
-            self._lost = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else INTERRUPTED
+    def _again(self, _: int, frame: FrameType | None) -> None:
+        if _is_lost_in(frame):
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         else:
-            sys.__unraisablehook__(what)
+            raise KeyboardInterrupt
 
 
-def _end(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)
+def _is_lost_in(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__") in CALLED_BY_NATIVE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

@@ -32,8 +32,8 @@ BLOCK_MS: Final = 200
 """Longest wait for a question: whoever asks this process to stop waits no longer either."""
 PRESENT_AGAIN_S: Final = 2.0
 RETRY_S: Final = 1.0
-WAY_S: Final = 0.2
-"""An answer is on its way for so long."""
+WAY_S: Final = 1.0
+"""For so long an answer may be on its way on a busy machine, the end of a check's process included."""
 
 log = structlog.get_logger(__name__)
 

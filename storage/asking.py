@@ -134,7 +134,10 @@ class Asking:
                 else f"{most_waiting} questions wait already: try again in a moment"
             )
         try:
-            while (left_s := until_s - time.monotonic()) > 0:
+            left_s = limit_s
+            # Looked for once more at the end: an answer in time is one, however late this process gets to read it.
+            while left_s > 0:
+                left_s = until_s - time.monotonic()
                 found = self._link.call("BLPOP", answer, _block_s(left_s))
                 if found is not None:
                     answered = bytes(found[1])

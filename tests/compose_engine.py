@@ -165,14 +165,14 @@ class Engine:
                 found[name] = max(sessions) / 1024
         return found
 
-    def stop(self) -> dict[str, float]:
+    def stop(self, grace_s: float = GRACE_S) -> dict[str, float]:
         """Stop all, whoever was started last first, and give how many seconds each took; a killed one infinitely many."""
         took: dict[str, float] = {}
         left = [name for name in self.in_order() if name in self.processes]
         while left:
             needed = {other for name in left for other in self.services[name].get("depends_on", {})}
             last = [name for name in left if name not in needed]
-            took |= self._end(last)
+            took |= self._end(last, grace_s)
             left = [name for name in left if name in needed]
         return took
 
@@ -221,7 +221,7 @@ class Engine:
                 start_new_session=True,
             )
 
-    def _end(self, names: Sequence[str]) -> dict[str, float]:
+    def _end(self, names: Sequence[str], grace_s: float) -> dict[str, float]:
         began_s = time.monotonic()
         asked = [(name, process) for name in names for process in self.processes[name] if process.poll() is None]
         for _, process in asked:
@@ -230,7 +230,7 @@ class Engine:
         while asked:
             passed_s = time.monotonic() - began_s
             for name, process in list(asked):
-                if process.poll() is not None or passed_s > GRACE_S:
+                if process.poll() is not None or passed_s > grace_s:
                     took[name] = max(took[name], passed_s if process.poll() is not None else float("inf"))
                     process.kill()
                     asked.remove((name, process))

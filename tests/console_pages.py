@@ -7,13 +7,16 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TookTooLongError
 
 from tests.api_server import Api
 
@@ -21,7 +24,15 @@ AXE: Final = Path(sys.prefix) / "share" / "maskwatch" / "npm" / "node_modules" /
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 DESKTOP: Final = (1280, 800)
 PHONE: Final = (390, 844)
-LIMIT_MS: Final = 10_000
+LIMIT_MS: Final = 30_000
+
+LASTING: Final[dict[str, float]] = {
+    "storage.bus.BEAT_LIFE_S": 600.0,
+    "storage.bus.STATUS_LIFE_S": 600,
+    "storage.preview.LIFE_MS": 600_000,
+    "api.routes.overview.PATIENCE_S": 30.0,
+}
+"""What a test says once, of a worker, a camera or its picture, holds for as long as a slow browser looks."""
 
 Theme = Literal["light", "dark"]
 
@@ -112,7 +123,10 @@ def browser_fixture() -> Iterator[Browser]:
     As long as there is one, `asyncio.run` does not work in its thread: no longer than a module, and not for its tests.
     """
     found = chromium()
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        for name, value in LASTING.items():
+            patch.setattr(name, value)
+        expect.set_options(timeout=LIMIT_MS)
         browser = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
@@ -166,3 +180,34 @@ def console_of(browser: Browser, url: str) -> Iterator[Console]:
 def told(console: Console, path: str) -> Any:
     """What the API says to the person in this window."""
     return json.loads(str(console.page.evaluate(f"fetch('/api/v1{path}').then(answer => answer.text())")))
+
+
+def wait_in(page: Page, condition: Callable[[], bool], limit_s: float = LIMIT_MS / 1000) -> None:
+    """Wait until something is so that the window tells of, such as what was asked for."""
+    until_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until_s
+        # Only meanwhile is anything told.
+        page.wait_for_timeout(20)
+
+
+def hold(page: Page, addresses: str) -> list[Route]:
+    """Keep requests from going out; gives those that wait, each until its `continue_()`."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(addresses, keep)
+    return held
+
+
+def try_again(notice: Locator) -> None:
+    """Press the button of a notice, unless the page went on by itself before."""
+    button = notice.get_by_role("button", name="Try again")
+    until_s = time.monotonic() + LIMIT_MS / 1000
+    while button.count():
+        with suppress(TookTooLongError):
+            button.click(timeout=1000)
+            return
+        assert time.monotonic() < until_s

@@ -1,5 +1,6 @@
 """What tests of cameras over RTSP share: a clip made on the spot, FFmpeg as a client, and one that speaks by hand."""
 
+import contextlib
 import select
 import socket
 import struct
@@ -62,7 +63,7 @@ def same(left: Pictures, right: Pictures) -> bool:
 
 def opened(url: str) -> InputContainer:
     # FFmpeg would look at the stream for a second before it gives out the first picture.
-    return av.open(url, options={"rtsp_transport": "tcp", "analyzeduration": "100000"}, timeout=(3, 1.5))
+    return av.open(url, options={"rtsp_transport": "tcp", "analyzeduration": "100000"}, timeout=(30, 20))
 
 
 def captured_at_ns(packet: "av.Packet[VideoStream]") -> int:
@@ -71,13 +72,20 @@ def captured_at_ns(packet: "av.Packet[VideoStream]") -> int:
     return int.from_bytes(bytes(side)[:8], sys.byteorder, signed=True) * 1000
 
 
-def eventually(condition: Callable[[], bool], limit_s: float = 5.0) -> bool:
+def eventually(condition: Callable[[], bool], limit_s: float = 20.0) -> bool:
     until = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > until:
             return False
         time.sleep(0.005)
     return True
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be collected does not."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 class Peer:
@@ -87,7 +95,7 @@ class Peer:
         self._socket = socket.socket()
         if receive_bytes is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self._socket.settimeout(5)
+        self._socket.settimeout(20)
         try:
             self._socket.connect(("127.0.0.1", server.port))
         except OSError:
@@ -133,7 +141,7 @@ class Peer:
 
     def is_left_in_silence(self, for_s: float) -> bool:
         """Whether nothing comes for a while; what is on its way already may still come, and is passed over."""
-        until = time.monotonic() + 5
+        until = time.monotonic() + 20
         while select.select([self._socket], [], [], for_s)[0]:
             if not self._socket.recv(1 << 20) or time.monotonic() > until:
                 return False

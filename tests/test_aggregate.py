@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Engine, func, select, update
 
-from classify.aggregate import EPOCH_WAIT_S, Aggregator, run
+from classify.aggregate import Aggregator, run
 from classify.fold import FoldState, Rules, fold
 from classify.memory import read_memory
 from storage.bus import Bus
@@ -225,11 +225,11 @@ def test_a_pattern_that_is_seen_for_days_leaves_nothing_in_memory_or_database(pl
 
 
 def test_passages_end_when_nobody_watches_the_camera_any_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("classify.aggregate.ABANDONED_S", 0.3)
     place.bus.send([replace(BEGIN, live=True), *place.messages(20)[1:]])
     aggregator = place.aggregator()
     aggregator.turn()
     assert not all(track.closed for track in place.facts().tracks.values())
+    monkeypatch.setattr("classify.aggregate.ABANDONED_S", 0.3)
     until(lambda: aggregator.turn() == 0 and all(track.closed for track in place.facts().tracks.values()))
 
 
@@ -259,13 +259,16 @@ def test_a_live_camera_is_not_kept_waiting_by_a_sample_that_never_comes(
     started_s = time.monotonic()
     while place.bus.results_length(0) or place.frames.used_blocks > 1:
         aggregator.turn()
-        assert time.monotonic() < started_s + 5
+        assert time.monotonic() < started_s + 30
     assert time.monotonic() > started_s + 0.3
     assert place.facts().tracks
 
 
-def test_a_policy_that_changes_on_a_live_camera_holds_people_together_and_nobody_waits(place: Place) -> None:
+def test_a_policy_that_changes_on_a_live_camera_holds_people_together_and_nobody_waits(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each change of a policy once cost a second of latency, in which an old epoch was waited for."""
+    monkeypatch.setattr("classify.aggregate.EPOCH_WAIT_S", 60.0)
     begin, *results = place.messages()
     assert isinstance(begin, Begin)
     place.bus.send([replace(begin, live=True), *results[:20]])
@@ -275,9 +278,7 @@ def test_a_policy_that_changes_on_a_live_camera_holds_people_together_and_nobody
     turn = replace(begin, epoch=2, live=True, after=(1, 20), labels=())
     later = [replace(each, epoch=2, seq=each.seq - 20) for each in results[20:] if isinstance(each, Result)]
     place.bus.send([turn, *later])
-    started_s = time.monotonic()
     until(lambda: aggregator.turn() == 0 and place.facts().tracks[1].faces == 36)
-    assert time.monotonic() - started_s < EPOCH_WAIT_S / 2
     place.bus.send([End(CAMERA, 2, 20)])
     while aggregator.turn():
         pass

@@ -162,11 +162,11 @@ def test_a_classify_process_answers_beside_its_work_and_stops_in_time(api: Api, 
     command = [str(Path(sys.executable).parent / "maskwatch"), "serve", "classify"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            wait_for(lambda: post(api, photo.read_bytes()).status_code == 200, 30)
+            wait_for(lambda: post(api, photo.read_bytes()).status_code == 200, 90)
             problem(post(api, photo.read_bytes()[:5000]), 422, "picture-refused")
         finally:
             process.send_signal(signal.SIGTERM)
-            _, told = process.communicate(timeout=10)
+            _, told = process.communicate(timeout=60)
     assert process.returncode == 0, told
     events = [json.loads(line)["event"] for line in told.splitlines() if line.startswith("{")]
     assert events[-1] == "stopped"

@@ -59,7 +59,7 @@ def watching(api: Api, clip: Path) -> Iterator[dict[str, Frame]]:
         target=run_answers, args=(asking, grounds, lambda: [*shown, "ready"], shown.get, pulse), daemon=True
     )
     thread.start()
-    until_s = time.monotonic() + 5
+    until_s = time.monotonic() + 30
     while True:
         try:
             asking.ask(still_of("ready"), b"", 5)
@@ -75,6 +75,12 @@ def watching(api: Api, clip: Path) -> Iterator[dict[str, Frame]]:
 def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def looked_for(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let a check take no longer than this, and its answer be on its way for as long as any wait."""
+    monkeypatch.setattr("ingest.answers.WAY_S", 20.0)
+    monkeypatch.setattr(ingest, "PROBE_LIMIT_S", 20.0 + seconds)
 
 
 def patch(api: Api, path: str, body: Any, **headers: str) -> httpx.Response:
@@ -252,7 +258,7 @@ def test_registration_says_whether_the_camera_can_be_reached(
 def test_registration_says_of_a_camera_that_does_not_answer_that_it_does_not(
     api: Api, watching: dict[str, Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "PROBE_LIMIT_S", 3.0)
+    looked_for(monkeypatch, 3.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/1"
         made = api.post("/cameras", {"name": "Door", "building_id": api.building(), "url": url})
@@ -273,11 +279,11 @@ def test_a_camera_is_tested_on_request(api: Api, watching: dict[str, Frame], clo
 
 
 def test_where_no_ingest_process_runs_that_is_said_at_once(api: Api) -> None:
-    began_s = time.monotonic()
     camera = api.camera(api.building())
+    began_s = time.monotonic()
     problem(api.client.post(f"/api/v1/cameras/{camera}/test"), 503, "ingest-unavailable")
     problem(api.client.get(f"/api/v1/cameras/{camera}/still"), 503, "ingest-unavailable")
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 10
 
 
 def test_what_a_camera_shows_is_given_and_kept_nowhere(
@@ -435,7 +441,7 @@ def test_without_a_usable_key_no_password_is_taken(api: Api) -> None:
 def test_a_list_of_cameras_that_do_not_answer_is_checked_as_many_at_once_as_by_the_command_line(
     api: Api, watching: dict[str, Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "PROBE_LIMIT_S", 3.0)
+    looked_for(monkeypatch, 3.0)
     api.building()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}"
@@ -443,5 +449,5 @@ def test_a_list_of_cameras_that_do_not_answer_is_checked_as_many_at_once_as_by_t
         began_s = time.monotonic()
         found = imported(api, f"name,url\n{rows}").json()
     # One after the other they would take 3 s each.
-    assert time.monotonic() - began_s < 8.0
+    assert time.monotonic() - began_s < 3.0 * at_once() - 2.0
     assert [one["check"]["reason"] for one in found["cameras"]] == ["timeout"] * at_once()

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from storage import asking as module
 from storage.asking import MOST_BYTES, Asking, NoAnswerError, Request
 from storage.bus import Bus, BusError
+
+LIMIT_S = 30.0
 
 
 @pytest.fixture
@@ -19,9 +22,24 @@ def asking(bus: Bus) -> Asking:
 
 
 def answer_one(asking: Asking) -> None:
-    request = asking.next_request(["echo"], 2000)
-    assert request is not None
+    until_s = time.monotonic() + LIMIT_S
+    while (request := asking.next_request(["echo"], 2000)) is None:
+        assert time.monotonic() < until_s
     asking.answer(request, request.body)
+
+
+def given_up(asking: Asking, limit_s: float) -> Request:
+    """A question that was taken in time, and whose asker waits no longer."""
+    until_s = time.monotonic() + LIMIT_S
+    while True:
+        asking.present(["echo"])
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(waited_for, asking, b"x", limit_s)
+            request = asking.next_request(["echo"], 1000)
+            waiting.result()
+        if request is not None and request.left_s > 0:
+            return request
+        assert time.monotonic() < until_s
 
 
 def waited_for(asking: Asking, body: bytes, limit_s: float) -> float:
@@ -33,7 +51,7 @@ def waited_for(asking: Asking, body: bytes, limit_s: float) -> float:
 
 def test_every_asker_gets_its_own_answer(asking: Asking) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = [pool.submit(asking.ask, "echo", b"%d" % number, 5) for number in range(8)]
+        answers = [pool.submit(asking.ask, "echo", b"%d" % number, LIMIT_S) for number in range(8)]
         for _ in range(8):
             pool.submit(answer_one, asking)
         assert [answer.result() for answer in answers] == [b"%d" % number for number in range(8)]
@@ -46,7 +64,7 @@ def test_where_nobody_answers_the_asker_hears_of_it_at_once(bus: Bus, asking: As
     asking.absent(["echo"])
     with pytest.raises(NoAnswerError, match="no ingest process answers"):
         asking.ask("echo", b"", 10)
-    assert time.monotonic() - began_s < 1
+    assert time.monotonic() - began_s < 8
 
 
 def test_who_no_longer_says_that_it_answers_is_not_waited_for(
@@ -54,7 +72,7 @@ def test_who_no_longer_says_that_it_answers_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(module, "PRESENT_S", 0.05)
     asking.present(["echo"])
-    until_s = time.monotonic() + 5
+    until_s = time.monotonic() + LIMIT_S
     while raw.exists("maskwatch:answers:echo"):
         assert time.monotonic() < until_s
     with pytest.raises(NoAnswerError, match="no ingest process answers"):
@@ -65,7 +83,7 @@ def test_a_question_without_an_answer_ends_in_time_and_leaves_nothing(asking: As
     asking.absent(["echo"])
     left = set(raw.keys())
     asking.present(["echo"])
-    assert waited_for(asking, b"x", 0.2) < 1
+    assert waited_for(asking, b"x", 0.2) < 10
     asking.absent(["echo"])
     assert set(raw.keys()) == left
     assert asking.next_request(["echo"], 10) is None
@@ -74,34 +92,41 @@ def test_a_question_without_an_answer_ends_in_time_and_leaves_nothing(asking: As
 def test_a_question_that_has_ended_is_not_answered(asking: Asking, bus: Bus, raw: Any) -> None:
     # An asker that was killed could not take it back.
     raw.lpush("maskwatch:asked:echo", "gone")
-    asking_thread = ThreadPoolExecutor(1).submit(asking.ask, "echo", b"here", 5)
+    asking_thread = ThreadPoolExecutor(1).submit(asking.ask, "echo", b"here", LIMIT_S)
     answer_one(asking)
     assert asking_thread.result() == b"here"
 
 
 def test_an_answer_that_comes_late_goes_away(asking: Asking, raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LATE_S", 0.05)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(waited_for, asking, b"x", 0.2)
-        request = asking.next_request(["echo"], 2000)
-        assert request is not None
-        assert 0 < request.left_s <= 0.2
-        waiting.result()
+    request = given_up(asking, 0.2)
+    assert 0 < request.left_s <= 0.2
     asking.answer(request, b"late")
-    until_s = time.monotonic() + 5
+    until_s = time.monotonic() + LIMIT_S
     while raw.keys("maskwatch:answer:*"):
         assert time.monotonic() < until_s
+
+
+def test_an_answer_in_time_counts_however_late_it_is_read(
+    asking: Asking, raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An asker that stood still beyond its limit once took an answer that was there for none."""
+    times = iter([0.0, 60.0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    monkeypatch.setattr("secrets.token_hex", lambda _: "here")
+    raw.rpush("maskwatch:answer:here", b"found out")
+    assert asking.ask("echo", b"x", 10) == b"found out"
 
 
 def test_only_so_many_may_wait(asking: Asking, monkeypatch: pytest.MonkeyPatch, raw: Any) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 2)
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(asking.ask, "echo", b"x", 5) for _ in range(2)]
-        until_s = time.monotonic() + 5
+        waiting = [pool.submit(asking.ask, "echo", b"x", LIMIT_S) for _ in range(2)]
+        until_s = time.monotonic() + LIMIT_S
         while raw.llen("maskwatch:asked:echo") < 2:
             assert time.monotonic() < until_s
         with pytest.raises(NoAnswerError, match="2 questions wait already"):
-            asking.ask("echo", b"x", 5)
+            asking.ask("echo", b"x", LIMIT_S)
         for _ in range(2):
             answer_one(asking)
         assert [one.result() for one in waiting] == [b"x", b"x"]
@@ -109,7 +134,7 @@ def test_only_so_many_may_wait(asking: Asking, monkeypatch: pytest.MonkeyPatch, 
 
 def test_every_question_is_taken_once(asking: Asking) -> None:
     with ThreadPoolExecutor(2) as pool:
-        answers = [pool.submit(asking.ask, "echo", body, 5) for body in (b"1", b"2")]
+        answers = [pool.submit(asking.ask, "echo", body, LIMIT_S) for body in (b"1", b"2")]
         for _ in answers:
             answer_one(asking)
         assert [answer.result() for answer in answers] == [b"1", b"2"]

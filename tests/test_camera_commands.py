@@ -4,7 +4,7 @@ import io
 import json
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,11 @@ def clip(write_video: WriteVideo) -> str:
 
 
 @pytest.fixture
-def closed() -> str:
-    """An address at which nobody answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"rtsp://admin:{PASSWORD}@127.0.0.1:{server.getsockname()[1]}/1"
+def closed() -> Iterator[str]:
+    """An address at which nobody answers, nor anybody else will while the test lasts."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"rtsp://admin:{PASSWORD}@127.0.0.1:{held.getsockname()[1]}/1"
 
 
 def lines(out: str) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def looking_fixture(api: Api) -> Iterator[None]:
         target=run_answers, args=(api.context.asking, grounds, lambda: ["ready"], lambda _: None, pulse), daemon=True
     )
     thread.start()
-    until_s = time.monotonic() + 5
+    until_s = time.monotonic() + 30
     while True:
         try:
             api.context.asking.ask(still_of("ready"), b"", 5)

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from storage.database.account_rows import AccountChanges
 from storage.database.accounts import Accounts
 from storage.identity import Caller, Role
-from tests.api_server import CHEAP, Api, api_fixture, migrated_fixture  # noqa: F401
+from tests.api_server import CHEAP, LIMIT_S, Api, api_fixture, migrated_fixture  # noqa: F401
 from tests.console_pages import Console, browser_fixture, console_fixture, console_of  # noqa: F401
 
 SECRET = "correct horse 47"  # noqa: S105
@@ -30,7 +30,7 @@ def stranger_fixture(browser: Browser, api: Api) -> Iterator[Console]:
 
 def asked_with(api: Api, key: str) -> httpx.Response:
     """What a program gets with a key."""
-    with httpx.Client(base_url=api.client.base_url) as client:
+    with httpx.Client(base_url=api.client.base_url, timeout=LIMIT_S) as client:
         return client.get("/api/v1/me", headers={"Authorization": f"Bearer {key}", **STAYED})
 
 
@@ -172,7 +172,7 @@ def test_the_system_says_what_works_and_what_does_not(api: Api, console: Console
     expect(page.get_by_role("row").filter(has_text="Aggregate")).to_contain_text("It gives no sign of life")
     expect(page.get_by_role("heading", name="Something does not work")).to_be_visible()
     api.beat("aggregate-0", "the disk is full: events wait")
-    expect(page.get_by_role("heading", name="Everything runs, but something waits")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("heading", name="Everything runs, but something waits")).to_be_visible()
 
 
 @pytest.mark.slow

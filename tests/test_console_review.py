@@ -17,8 +17,16 @@ from storage.identity import Caller, Role
 from storage.messages import NS_PER_S
 from storage.reviewing import Reason, Review, Verdict
 from storage.words import Label
-from tests.api_server import Api, api_fixture, migrated_fixture, wait_for  # noqa: F401
-from tests.console_pages import Console, browser_fixture, console_fixture, told  # noqa: F401
+from tests.api_server import Api, api_fixture, midday_zones, migrated_fixture, wait_for  # noqa: F401
+from tests.console_pages import (
+    Console,
+    browser_fixture,  # noqa: F401
+    console_fixture,  # noqa: F401
+    hold,
+    told,
+    try_again,
+    wait_in,
+)
 
 EVENTS, NEXT_MS = (100, 300.0) if os.environ.get("MASKWATCH_PROOF") else (20, 1000.0)
 """The time is asked of a machine that does nothing else."""
@@ -41,7 +49,7 @@ def jpeg(shade: int) -> bytes:
 
 def breaches(api: Api, number: int = 3, camera: str | None = None, label: Label = Label.WITHOUT_MASK) -> str:
     """Let people pass who break the rule, the first one last; gives the camera."""
-    camera = camera or api.camera(api.building(), "Door")
+    camera = camera or api.camera(api.building(timezone=midday_zones()[0]), "Door")
     now_ns = time.time_ns()
     for n in range(number):
         api.passage(camera, now_ns - (number - n) * 60 * NS_PER_S, label, picture=jpeg(n))
@@ -138,6 +146,35 @@ def test_new_events_are_counted_and_move_nothing(api: Api, console: Console) -> 
 
 
 @pytest.mark.slow
+def test_what_happens_before_the_page_is_connected_is_not_missed(api: Api, console: Console) -> None:
+    camera = breaches(api, 2)
+    held = hold(console.page, "**/stream")
+    page = at_work(console)
+    wait_in(page, lambda: len(held) == 1)
+    breaches(api, 1, camera)
+    held[0].continue_()
+    expect(page.get_by_role("button", name="1 new")).to_be_visible()
+    expect(page.locator(".progress")).to_contain_text("1 of 2")
+
+
+@pytest.mark.slow
+def test_what_the_list_has_is_not_new_however_late_the_list_comes(api: Api, console: Console) -> None:
+    camera = breaches(api, 2)
+    page = console.page
+    held = hold(page, "**/api/v1/events?*")
+    page.goto(f"{console.url}/#/review?verdict=pending")
+    expect(page.locator(".frame").get_by_text("Live", exact=True)).to_be_visible()
+    wait_in(page, lambda: len(held) == 1)
+    breaches(api, 1, camera)
+    wait_in(page, lambda: len(held) == 2)
+    with page.expect_response("**/api/v1/events?*"):
+        held[1].continue_()
+    held[0].continue_()
+    expect(page.locator(".progress")).to_contain_text("1 of 3")
+    expect(page.get_by_role("button", name=re.compile("new$"))).to_have_count(0)
+
+
+@pytest.mark.slow
 def test_what_others_say_is_shown_as_they_say_it(api: Api, console: Console) -> None:
     camera = breaches(api, 1)
     page = at_work(console)
@@ -159,7 +196,7 @@ def test_when_the_server_is_away_what_was_said_waits(api: Api, console: Console)
     expect(notice).to_contain_text("The server can't be reached")
     expect(notice).to_contain_text("You said: Confirmed.")
     page.context.set_offline(False)
-    notice.get_by_role("button", name="Try again").click()
+    try_again(notice)
     wait_for(lambda: verdicts(api) == ["confirmed", "pending"])
 
 
@@ -201,12 +238,13 @@ def test_the_next_picture_is_there_before_it_is_wanted(api: Api, console: Consol
     assert took_s * 100 / EVENTS < 300
     wait_for(lambda: verdicts(api).count("confirmed") == EVENTS - 1)
     # Each was fetched ahead, and seen: both are noted.
-    looks = [
-        one["action"]
-        for one in told(console, f"/audit?object_type=event&object_id={camera}-e{EVENTS - 1}&limit=200")["items"]
-    ]
-    assert looks.count("snapshot.prefetched") == 2
-    wait_for(lambda: looks.count("snapshot.shown") == 2)
+    asked = f"/audit?object_type=event&object_id={camera}-e{EVENTS - 1}&limit=200"
+
+    def looks(action: str) -> int:
+        return [one["action"] for one in told(console, asked)["items"]].count(action)
+
+    wait_for(lambda: looks("snapshot.shown") == 2)
+    assert looks("snapshot.prefetched") == 2
 
 
 @pytest.mark.slow
@@ -233,10 +271,13 @@ def test_why_the_model_says_so_is_asked_for_and_may_stay_away(api: Api, console:
     breaches(api, 2)
     page = at_work(console)
     button = page.get_by_role("button", name="Why the model says so")
+    held = hold(page, "**/explanation")
     button.click()
     expect(page.locator(".view-closeup")).to_contain_text("Asking the model")
+    wait_in(page, lambda: len(held) == 1)
+    held[0].continue_()
     # No classifier runs here.
-    expect(page.locator(".view-closeup").get_by_role("alert")).to_contain_text("classify", timeout=10_000)
+    expect(page.locator(".view-closeup").get_by_role("alert")).to_contain_text("classify")
     page.keyboard.press("j")
     expect(button).to_have_attribute("aria-pressed", "false")
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -298,7 +298,10 @@ def test_a_face_at_the_edge_is_shown_as_far_as_it_is_there_and_one_outside_is_no
     assert face_jpeg(astronaut, (600, 600, 40, 40)) is None
 
 
-def test_the_reason_is_a_picture_of_its_own_and_where_nobody_can_say_it_is_told(scene: Scene) -> None:
+def test_the_reason_is_a_picture_of_its_own_and_where_nobody_can_say_it_is_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.pictures.EXPLAIN_S", 25.0)
     event = scene.passes([WITHOUT] * 8)
     said = problem(scene.get("/explanation"), 503, "classify-unavailable")
     assert "no classify process answers" in said["detail"]
@@ -306,7 +309,7 @@ def test_the_reason_is_a_picture_of_its_own_and_where_nobody_can_say_it_is_told(
     assert scene.looks() == []
     asking = Asking(scene.api.context.bus)
     with looking_up(asking, load_settings()):
-        wait_for(lambda: scene.get("/explanation").status_code == 200)
+        wait_for(lambda: scene.get("/explanation").status_code == 200, 90)
         close_up = opened(scene.get("/snapshot?view=closeup").content).astype(int)
         own, other = (opened(scene.get(f"/explanation?label={label}").content) for label in (WITHOUT, WITH))
     assert own.shape == other.shape == close_up.shape

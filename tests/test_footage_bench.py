@@ -1,4 +1,4 @@
-"""`maskwatch bench footage`: the long footage that it makes, its figures, and a short run of all of it."""
+"""`maskwatch bench footage` and `bench hosts`: the long footage that they make, their figures, and a short run of each."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 
 from infra.bench.camera_clips import Loop
 from infra.bench.footage_clips import long_footage
+from infra.bench.footage_hosts import run_hosts
 from infra.bench.footage_jobs import primed, run_footage
 from infra.bench.plan import FootageWanted
 from infra.demo.clips import write_clip
@@ -89,6 +90,19 @@ def test_a_job_finds_what_one_process_does(tmp_path: Path, capsys: pytest.Captur
     assert values["cpu_s"] == pytest.approx(sum(values[f"cpu_{role}_s"] for role in ROLES), abs=0.01)
     assert "times real time" in capsys.readouterr().err
     assert [path.name for path in folder.glob("system-*")] == [], "what the system had is gone"
+
+
+@pytest.mark.slow
+def test_a_second_host_is_of_use_and_finds_the_same(tmp_path: Path) -> None:
+    truth = write_clip(small_clip(800, 450, 8.0, 2), tmp_path / "once.mp4")
+    loops = (Loop(tmp_path / "once.mp4", truth, (0.0, truth.duration_s)),)
+    values = {one.name: one for one in run_hosts(FootageWanted(0.5), loops, load_settings(), tmp_path, lambda *_: None)}
+    assert values["identical"].value == 1.0
+    assert values["passages"].value == values["right"].value == 8
+    assert values["times_faster"].limit == 2
+    # How much faster is for a quiet machine to say.
+    assert values["times_faster"].value > 0
+    assert all(values[f"host{number}_cpu_s"].value > 0 for number in (1, 2)), "both were at work"
 
 
 ROLES = ("detect", "classify", "jobs", "beat", "redis")

@@ -27,7 +27,7 @@ from storage.messages import NS_PER_S, Event, Track
 from storage.telling import News, NewsKind, Telling
 from storage.upload_files import UploadFile
 from storage.words import Label
-from tests.api_server import LIMIT_S, START_NS, Api, api_fixture, migrated_fixture, wait_for  # noqa: F401
+from tests.api_server import START_NS, Api, api_fixture, migrated_fixture, wait_for  # noqa: F401
 from tests.console_pages import Console, browser_fixture, console_fixture, console_of, told  # noqa: F401
 
 HERE: Final = Caller("local", "this machine", "local", Role.ADMIN)
@@ -425,7 +425,7 @@ def test_a_server_that_has_it_all_has_minutes_to_put_it_away(
     busy, keep = threading.Event(), UploadFile.keep
 
     def slowly(file: UploadFile) -> None:
-        assert busy.wait(LIMIT_S)
+        assert busy.wait(120)
         keep(file)
 
     monkeypatch.setattr(UploadFile, "keep", slowly)

@@ -262,9 +262,29 @@ def test_a_job_that_is_not_there(maskwatch: Call, door: str) -> None:
         assert "there is no job" in err
 
 
-def test_a_job_is_watched_until_it_is_done(maskwatch: Call, engine: Engine, door: str, film: Path) -> None:
-    job = submit(maskwatch, film, "--camera", door)
-    worker = threading.Timer(0.3, finish, (engine, job), {"remark": "2 damaged packets were skipped"})
+def when_said(monkeypatch: pytest.MonkeyPatch, words: str) -> threading.Event:
+    """Set once whoever watches a job is told so."""
+    said = threading.Event()
+
+    def say(text: str) -> None:
+        console.say(text)
+        if words in text:
+            said.set()
+
+    monkeypatch.setattr(job_watch, "say", say)
+    return said
+
+
+def test_a_job_is_watched_until_it_is_done(
+    maskwatch: Call, engine: Engine, door: str, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, seen = submit(maskwatch, film, "--camera", door), when_said(monkeypatch, "queued")
+
+    def work() -> None:
+        assert seen.wait(60)
+        finish(engine, job, remark="2 damaged packets were skipped")
+
+    worker = threading.Thread(target=work)
     worker.start()
     status, out, err = maskwatch("job", "watch", job)
     worker.join()
@@ -280,18 +300,11 @@ def test_a_job_is_watched_until_it_is_done(maskwatch: Call, engine: Engine, door
 def test_a_job_is_waited_for_as_it_is_submitted(
     maskwatch: Call, engine: Engine, door: str, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missed = threading.Event()
-
-    def say(text: str) -> None:
-        console.say(text)
-        if "is not taken by anybody yet" in text:
-            missed.set()
-
+    missed = when_said(monkeypatch, "is not taken by anybody yet")
     monkeypatch.setattr(job_watch, "NOBODY_S", 0.0)
-    monkeypatch.setattr(job_watch, "say", say)
 
     def fail() -> None:
-        assert missed.wait(30)
+        assert missed.wait(60)
         work = JobWork(engine, "jobs-0")
         todos = work.due(time.time_ns())
         held = work.take_job(todos[0].job, time.time_ns())

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, text, update
 
@@ -499,7 +499,7 @@ OPEN = Policy(hours=(Hours(("tue",), "22:00", "22:14"),))
 
 
 @given(work=st.lists(st.one_of(batches(), st.sampled_from(["z1", None, Policy(), OPEN])), max_size=8))
-@settings(max_examples=60 if PROOF else 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 if PROOF else 25)
 def test_totals_always_equal_a_recount(
     database: Engine, site: Sites, ledger: Ledger, work: list[Batch | str | Policy | None]
 ) -> None:

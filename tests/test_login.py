@@ -56,7 +56,7 @@ class House:
 
     def client(self, **headers: str) -> httpx.Client:
         """A new browser or program."""
-        client = httpx.Client(base_url=f"{self.address}/api/v1", timeout=10, headers=headers, verify=NO_TLS)
+        client = httpx.Client(base_url=f"{self.address}/api/v1", timeout=30, headers=headers, verify=NO_TLS)
         self._opened.append(client)
         return client
 
@@ -106,6 +106,13 @@ def house_fixture(tmp_path: Path, redis: str, migrated: Path) -> Iterator[House]
         house = House(api, str(api.client.base_url).rstrip("/"))
         yield house
         house.close()
+
+
+@pytest.fixture
+def long_wait(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The first wait is so long, in seconds, that it is not over before it is asked about."""
+    monkeypatch.setattr("storage.tries.FIRST_WAIT_S", 30.0)
+    return 30.0
 
 
 def test_without_a_login_there_is_nothing_but_the_way_to_one(house: House) -> None:
@@ -288,7 +295,7 @@ def test_the_own_password_is_changed_and_the_browser_stays_in(house: House) -> N
     house.token("vera", OTHER)
 
 
-def test_who_guesses_has_to_wait_longer_and_longer(house: House) -> None:
+def test_who_guesses_has_to_wait_longer_and_longer(house: House, long_wait: float) -> None:
     client = house.client()
     for _ in range(FREE_BY_NAME):
         answer = client.post("/auth/token", json={"name": "Vera", "password": OTHER})
@@ -297,13 +304,14 @@ def test_who_guesses_has_to_wait_longer_and_longer(house: House) -> None:
     for name in ("vera", "VERA "):
         answer = client.post("/auth/token", json={"name": name, "password": SECRET})
         problem(answer, 429, "too-many-tries")
-        assert answer.headers["retry-after"] == "1"
+        assert 1 <= int(answer.headers["retry-after"]) <= long_wait
     assert CHEAP.made == before
     # Others, from the same place, are let in.
     house.token("admin")
     assert len(house.noted("login.failed")) == FREE_BY_NAME
 
 
+@pytest.mark.usefixtures("long_wait")
 def test_who_guesses_the_old_password_is_noted_and_has_to_wait(house: House) -> None:
     browser, csrf = house.browser("vera")
     guess = {"old_password": OTHER, "new_password": "a third horse 49"}
@@ -314,19 +322,19 @@ def test_who_guesses_the_old_password_is_noted_and_has_to_wait(house: House) -> 
 
 
 @pytest.mark.parametrize("redis_away", [False, True])
-def test_the_wait_doubles_up_to_a_minute_and_success_forgets_it(redis: str, redis_away: bool) -> None:
+def test_the_wait_doubles_up_to_a_minute_and_success_forgets_it(redis: str, redis_away: bool, long_wait: float) -> None:
     bus = Bus("unix:///nowhere/redis.sock" if redis_away else redis)
     tries = Tries(bus)
     for _ in range(FREE_BY_NAME):
         assert tries.begin("a", None) == 0
-    assert 0 < tries.begin("A", None) <= 1
+    assert 0 < tries.begin("A", None) <= long_wait
     assert tries.begin("b", None) == 0
     tries.succeeded("a", None)
     assert tries.begin("a", None) == 0
     for _ in range(20):
         assert tries.begin(None, "2001:db8::1") == 0
     # A customer has more than one address.
-    assert 0 < tries.begin(None, "2001:db8::2") <= 1
+    assert 0 < tries.begin(None, "2001:db8::2") <= long_wait
     assert tries.begin(None, "2001:db8:0:1::1") == 0
     bus.close()
 
@@ -509,7 +517,7 @@ def test_from_another_machine_a_login_is_required(api: Api) -> None:
     api.get("/health/live")
     listening = listen(address, 0)
     threading.Thread(target=serve_api, args=(api.context, listening, pulse), daemon=True).start()
-    with httpx.Client(verify=NO_TLS, base_url=f"http://{address}:{listening.getsockname()[1]}") as client:
+    with httpx.Client(verify=NO_TLS, timeout=30, base_url=f"http://{address}:{listening.getsockname()[1]}") as client:
         for host in (address, "watch.example", "localhost"):
             problem(local(client, Host=host), 401, "login-required")
         problem(local(client, Host="a b"), 421, "host-not-allowed")

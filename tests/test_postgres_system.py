@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -18,8 +19,8 @@ from tests.postgres import Postgres, postgres_fixture  # noqa: F401
 from tests.test_up import Up
 
 ROOT = Path(__file__).parent.parent
-LIMIT_S = 580.0
-EVENT_S = 60.0
+LIMIT_S = 1800.0
+SOON_S = 180.0
 
 MODULES = (
     "test_api.py",
@@ -68,7 +69,9 @@ def test_the_whole_system_runs_on_postgresql(
     up = Up()
     try:
         with httpx.Client(base_url=f"{up.url}/api/v1", timeout=20) as client:
-            building = client.post("/buildings", json={"name": "North", "timezone": "Europe/Berlin"}).json()["id"]
+            # Where it is about noon: no day ends while this runs.
+            zone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+            building = client.post("/buildings", json={"name": "North", "timezone": zone}).json()["id"]
             policy = {"dwell_s": 0.2}
             body = {"name": "Door", "building_id": building, "url": "file:entrance.mp4", "policy": policy}
             answer = client.post("/cameras?check=false", json=body)
@@ -78,15 +81,14 @@ def test_the_whole_system_runs_on_postgresql(
                 found: list[dict[str, object]] = client.get("/events").raise_for_status().json()["items"]
                 return found
 
-            wait_for(lambda: bool(events()), EVENT_S)
+            wait_for(lambda: bool(events()), SOON_S)
             event = events()[0]
             assert event["building_id"] == building
             # Its picture comes with it or a moment later.
             path = f"/events/{event['id']}/snapshot"
-            wait_for(lambda: client.get(path).headers["content-type"] == "image/jpeg")
-            wait_for(lambda: client.get("/overview").json()["today"]["tracks"] > 0)
-            ready = client.get("/health/ready").json()
-            assert [check["ok"] for check in ready["checks"]] == [True] * len(ready["checks"])
+            wait_for(lambda: client.get(path).headers["content-type"] == "image/jpeg", SOON_S)
+            wait_for(lambda: client.get("/overview").json()["today"]["tracks"] > 0, SOON_S)
+            wait_for(lambda: all(check["ok"] for check in client.get("/health/ready").json()["checks"]), SOON_S)
         assert "trouble" not in up.stopped_by(signal.SIGTERM)
     finally:
         up.process.kill()

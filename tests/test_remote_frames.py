@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -302,6 +303,20 @@ def test_a_redis_that_hangs_holds_up_one_thread_at_a_time_and_no_heartbeat(
     """Else every camera's thread would ask in its turn, and wait for as many answers that fail to come."""
     monkeypatch.setattr("storage.link.ANSWER_LIMIT_S", 1.0)
     create_store(tmp_path / "frames", 16)
+    asking, others = list[int](), set[int]()
+    most, over, heard = 0, threading.Event(), threading.Event()
+
+    def seen() -> dict[str, str]:
+        nonlocal most
+        asking.append(threading.get_ident())
+        most = max(most, len(asking))
+        try:
+            return stores_seen()
+        finally:
+            # It is kept waiting until all has been seen of the others.
+            heard.wait(60)
+            asking.pop()
+
     with tempfile.TemporaryDirectory(prefix="mw-") as folder:
         server = Server(Path(folder))
         bus = Bus(server.url)
@@ -309,26 +324,29 @@ def test_a_redis_that_hangs_holds_up_one_thread_at_a_time_and_no_heartbeat(
             with FrameAccess(bus, tmp_path / "frames", 16) as frames, ThreadPoolExecutor(12) as pool:
                 assert frames.fits(9, 9)
                 server.stop()
+                stores_seen = bus.stores_seen
+                monkeypatch.setattr(bus, "stores_seen", seen)
                 monkeypatch.setattr(frames, "_decide_s", 0.0)
-                began_s = time.monotonic()
 
-                def lasted(_: int) -> float:
-                    since_s = time.monotonic()
-                    while time.monotonic() < began_s + 2.0:
-                        ref = put(frames, noise(90, 120), live=True)
-                        frames.release([ref])
-                        if time.monotonic() - since_s > 0.9:
-                            break
-                        since_s = time.monotonic()
-                    return time.monotonic() - since_s
+                def work(number: int) -> None:
+                    while not over.is_set():
+                        before = list(asking)
+                        frames.release([put(frames, noise(90, 120), live=True)])
+                        if before and before == asking:
+                            others.add(number)
 
-                waits = pool.map(lasted, range(12))
-                while time.monotonic() < began_s + 0.5:
-                    asked_s = time.monotonic()
+                working = [pool.submit(work, number) for number in range(12)]
+                try:
+                    until(lambda: asking)
                     assert frames.store
-                    assert time.monotonic() - asked_s < 0.4
-                assert sum(wait_s > 0.9 for wait_s in waits) == 1, "the others go by the last choice"
-                assert time.monotonic() - began_s < 4.0
+                    until(lambda: len(others) == 11)
+                    assert asking, "the others go by the last choice"
+                finally:
+                    over.set()
+                    heard.set()
+                for one in working:
+                    one.result()
+                assert most == 1
         finally:
             server.kill()
             bus.close()

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert
 
@@ -339,7 +339,7 @@ def passages_around(draw: st.DrawFn, middle_ns: int) -> list[Passage]:
     return found
 
 
-@settings(max_examples=80 if PROOF else 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80 if PROOF else 25)
 @given(data=st.data())
 def test_totals_are_those_of_a_recount(data: st.DataObject, database: Engine) -> None:
     name, moment = data.draw(st.sampled_from(ODD_MOMENTS))
@@ -478,7 +478,7 @@ def test_half_hour_zones_stay_exact_over_a_year(database: Engine, reports: Repor
     assert [entry.totals for entry in series] == [recount(passages, entry.span) for entry in series]
 
 
-@settings(max_examples=60 if PROOF else 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 if PROOF else 25)
 @given(
     times=st.lists(st.integers(0, 5), max_size=25),
     limit=st.integers(1, 7),

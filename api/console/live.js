@@ -14,7 +14,6 @@ let source = null;
 let tries = 0;
 let timer = null;
 let wanted = false;
-let met = false;
 
 // Be told: `follow(["event"], (kind, data) => ...) -> stop`. A kind, or all that begin with it: `event` is `event.opened` and more.
 export function follow(kinds, act) {
@@ -66,8 +65,8 @@ function open() {
     tries += 1;
   });
   source.addEventListener("hello", (message) => {
-    if (met && parsed(message.data)?.resumed !== true) for (const kind of KINDS) tell(kind, null);
-    met = true;
+    // The first one, too: a page may have asked before anybody listened. Usually it comes before any page asks.
+    if (parsed(message.data)?.resumed !== true) for (const kind of KINDS) tell(kind, null);
   });
   source.addEventListener("trouble", () => connection.set("away"));
   source.addEventListener("mended", () => connection.set("live"));

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from infra.bench.api_plan import ApiPlan
-from infra.bench.plan import FootageWanted, Plan
+from infra.bench.plan import HOSTS_MINUTES, FootageWanted, Plan
 from storage.errors import UsageError
 
-KNOWN: Final = ("kernels", "pipeline", "classifier", "cameras", "system", "api", "footage")
+KNOWN: Final = ("kernels", "pipeline", "classifier", "cameras", "system", "api", "footage", "hosts")
+
+OF_FOOTAGE: Final = {"footage", "hosts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,15 @@ class Asked:
             raise UsageError("bench cameras makes its own footage: leave --footage out")
         if name != "cameras" and (self.cameras, self.plot) != (None, None):
             raise UsageError(f"--cameras and --plot are for `bench cameras`, not for {name}")
-        if name not in {"cameras", "footage"} and self.activity is not None:
-            raise UsageError(f"--activity is for `bench cameras` and `bench footage`, not for {name}")
+        if name != "cameras" and name not in OF_FOOTAGE and self.activity is not None:
+            raise UsageError(f"--activity is for `bench cameras`, `bench footage` and `bench hosts`, not for {name}")
 
     def _check_footage(self) -> None:
         name = self.name
-        if name != "footage" and self.minutes is not None:
-            raise UsageError(f"--minutes is for `bench footage`, not for {name}")
-        if name == "footage" and not (self.seconds is None and self.footage is None):
-            raise UsageError("bench footage makes its own footage: give --minutes, not --seconds or --footage")
+        if name not in OF_FOOTAGE and self.minutes is not None:
+            raise UsageError(f"--minutes is for `bench footage` and `bench hosts`, not for {name}")
+        if name in OF_FOOTAGE and not (self.seconds is None and self.footage is None):
+            raise UsageError(f"bench {name} makes its own footage: give --minutes, not --seconds or --footage")
 
     def _check_api(self) -> None:
         name = self.name
@@ -85,7 +87,7 @@ class Asked:
 
     def wanted(self) -> FootageWanted:
         """Of recorded footage."""
-        usual = FootageWanted()
+        usual = FootageWanted() if self.name == "footage" else FootageWanted(minutes=HOSTS_MINUTES)
         return FootageWanted(
             usual.minutes if self.minutes is None else self.minutes,
             usual.activity if self.activity is None else self.activity,

@@ -51,15 +51,15 @@ class Moment:
         """This moment; where the machine does not count, the process counts as all there is."""
         own_s = sum(os.times()[:4])
         try:
-            ticks = [int(word) for word in CPU_TIMES.read_text(encoding="ascii").split("\n", 1)[0].split()[1:8]]
+            ticks = [int(word) for word in CPU_TIMES.read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
         except OSError:
             return cls(time.monotonic(), own_s, own_s)
-        # User, nice, system, idle, waiting, interrupts.
+        # User, nice, system, idle, waiting, interrupts (2), and what the host of a virtual machine gave to others.
         machine_s = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
         return cls(time.monotonic(), machine_s, own_s)
 
     def others_since(self) -> float:
-        """How many cores other processes kept busy from this moment to now, on average."""
+        """How many cores other processes, or other machines on the same host, kept busy from this moment to now, on average."""
         now = Moment.now()
         spent_s = (now.machine_s - self.machine_s) - (now.own_s - self.own_s)
         return max(0.0, spent_s / max(now.at_s - self.at_s, 1e-9))

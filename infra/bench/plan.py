@@ -1,4 +1,4 @@
-"""What `bench cameras` and `bench footage` are to measure."""
+"""What `bench cameras`, `bench footage` and `bench hosts` are to measure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,8 @@ class Plan:
 
 
 SHORTEST_MIN, LONGEST_MIN = 0.5, 240.0
+HOSTS_MINUTES: Final = 5.0
+"""`bench hosts` takes as much footage twice, the first time on one core."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from infra.bench.api_plan import ApiPlan
-from infra.bench.asked import KNOWN, Asked
+from infra.bench.asked import KNOWN, OF_FOOTAGE, Asked
 from infra.bench.classifier import run_classifier
 from infra.bench.clips import bench_clips, busy_footage
 from infra.bench.kernels import SECONDS as KERNEL_SECONDS
@@ -14,7 +14,7 @@ from infra.bench.kernels import run_kernels
 from infra.bench.machine import Moment, this_machine
 from infra.bench.pipeline import SECONDS as PIPELINE_SECONDS
 from infra.bench.pipeline import run_pipeline, run_pipeline_on
-from infra.bench.plan import FootageWanted, Plan
+from infra.bench.plan import Plan
 from infra.bench.report import BenchReport, Measurement, show
 from infra.commands.options import Detector, Json, Model
 from infra.console import emit, progress_bar, say
@@ -27,7 +27,7 @@ FOLDER: Final = "bench"
 QUIET_CORES: Final = 0.15
 """From here on other work shows in the figures: it costs caches and clock rate, not only time."""
 
-SYSTEMS: Final = ("cameras", "system", "api", "footage")
+SYSTEMS: Final = ("cameras", "system", "api", "footage", "hosts")
 """Those that start one, whose processes have logs of their own."""
 
 
@@ -50,13 +50,15 @@ def bench(
         typer.Option(
             "--activity",
             metavar="SHARE",
-            help="cameras, footage: share of the time with people (0.1, 0.3).",
+            help="cameras, footage, hosts: share of the time with people (0.1, 0.3, 0.3).",
             show_default=False,
         ),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", metavar="M", help="footage: length of what is made (20).", show_default=False),
+        typer.Option(
+            "--minutes", metavar="M", help="footage, hosts: length of what is made (20, 5).", show_default=False
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
@@ -131,8 +133,8 @@ def _system(asked: Asked, settings: Settings, folder: Path, title: str) -> list[
     log_to_nowhere()
     if asked.name == "cameras":
         return _cameras(asked.plan(), settings, folder / "cameras", title)
-    if asked.name == "footage":
-        return _footage(asked.wanted(), settings, folder, title)
+    if asked.name in OF_FOOTAGE:
+        return _footage(asked, settings, folder, title)
     if asked.name == "api":
         return _api(asked.api_plan(), settings, folder / "api", title)
     from infra.bench.system import run_system
@@ -168,12 +170,15 @@ def _cameras(plan: Plan, settings: Settings, folder: Path, title: str) -> list[M
         return run_cameras(plan, loops, settings, folder, progress)
 
 
-def _footage(wanted: FootageWanted, settings: Settings, folder: Path, title: str) -> list[Measurement]:
+def _footage(asked: Asked, settings: Settings, folder: Path, title: str) -> list[Measurement]:
     from infra.bench.camera_clips import camera_loops
+    from infra.bench.footage_hosts import run_hosts
     from infra.bench.footage_jobs import run_footage
 
+    wanted = asked.wanted()
     wanted.check()
     # The very clips that benchmark cameras show.
     loops = camera_loops(folder / "cameras", wanted.activity)
+    run = run_footage if asked.name == "footage" else run_hosts
     with progress_bar(title) as progress:
-        return run_footage(wanted, loops, settings, folder / "footage", progress)
+        return run(wanted, loops, settings, folder / "footage", progress)

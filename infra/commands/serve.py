@@ -10,7 +10,7 @@ from infra.console import say
 from infra.joining import own_name
 from infra.log import log_to_stderr
 from infra.people import check_open, welcome
-from infra.roles import work
+from infra.roles import end, work
 from infra.settings import load_settings
 from infra.system.door import Door
 from infra.system.workers import Role
@@ -61,3 +61,4 @@ def serve(
         for line in welcome(settings, door.elsewhere, is_open=door.open):
             say(line)
     work(Role(role), name, settings, None if door is None else door.listening)
+    end(0)

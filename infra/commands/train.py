@@ -179,7 +179,7 @@ def _interruptible(options: TrainOptions) -> Iterator[None]:
     """Where the work ends early, say what is kept and how to go on."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         say(_kept(options))
         raise
     except StorageError:

@@ -61,9 +61,13 @@ def worker_names(settings: Settings, roles: Iterable[Role] = Role) -> list[tuple
 
 def worker_commands(settings: Settings, roles: Iterable[Role] = Role) -> tuple[WorkerCommand, ...]:
     """How to start them."""
+    return tuple(WorkerCommand(name, role, worker_command(role, name)) for name, role in worker_names(settings, roles))
+
+
+def worker_command(role: Role, name: str) -> tuple[str, ...]:
+    """How to start one."""
     # -P: a folder that happens to be called `storage` where the person stands is not imported.
-    python = (sys.executable, "-P", "-m", "infra.roles")
-    return tuple(WorkerCommand(name, role, (*python, role, name)) for name, role in worker_names(settings, roles))
+    return (sys.executable, "-P", "-m", "infra.roles", role, name)
 
 
 def worker_environment(settings: Settings, places: Places, redis_url: str, run: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from storage.database.failures import BUSY_S, shown_database, shown_url, translate
 from storage.errors import SetupError, StorageError, UsageError
@@ -29,10 +29,14 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 CONNECT_S: Final = 4
 """How long a PostgreSQL may take to answer."""
 
+MIGRATION_WAIT_S: Final = 60.0
+"""How long to wait for another process that migrates."""
+
 MIGRATION_LOCK: Final = 0x6D61736B
 """PostgreSQL's advisory lock under which one process migrates at a time."""
 
 WRITES: Final = "maskwatch_writes"
+"""Option of connections that write: longest wait until they may, in seconds, where more than `BUSY_S` is wanted."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -79,14 +83,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, wait_s: float = 0.0) -> Iterator[Connection]:
     """A transaction that writes: all of it or, when the block raises, nothing.
+
+    Args:
+        engine: the database.
+        wait_s: longest wait for another writer of a SQLite file, where more than `BUSY_S` is wanted.
 
     Raises:
         StorageError: see `failures.translate`.
     """
     # SQLite must know at the beginning: a reader that turns writer behind another one's back can only fail.
-    with _translated(engine), engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+    with _translated(engine), engine.connect().execution_options(**{WRITES: wait_s}) as connection, connection.begin():
         yield connection
 
 
@@ -99,14 +107,17 @@ def migrate(engine: Engine) -> None:
     """
     if revision(engine) == HEAD:
         return
-    with writing(engine) as connection:
+    # Alembic is wanted for this alone, and takes its time to import: not while others wait.
+    from alembic import command
+
+    with writing(engine, MIGRATION_WAIT_S) as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             # An index over years of passages takes longer than any question may.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
-        # Alembic is wanted for this alone, and takes its time to import.
-        from alembic import command
-
+            connection.execute(text(f"SET LOCAL lock_timeout = '{MIGRATION_WAIT_S:.0f}s'"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            # A table that somebody uses is waited for no longer than ever.
+            connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
         if _known(engine, _revision(connection)) != HEAD:
             command.upgrade(alembic_config(connection), "head")
 
@@ -167,9 +178,26 @@ def _sqlite_engine(address: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITES) else "BEGIN")
+        wait_s: float | None = connection.get_execution_options().get(WRITES)
+        if wait_s is None:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_to_write(connection, wait_s)
 
     return engine
+
+
+def _begin_to_write(connection: Connection, wait_s: float) -> None:
+    """SQLite waits `BUSY_S` at a time, in which nothing can interrupt it; a longer wait is several of these."""
+    again_until_s = time.monotonic() + wait_s - BUSY_S
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > again_until_s:
+                raise
+        else:
+            return
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
@@ -197,13 +225,13 @@ def _postgresql_engine(address: URL) -> Engine:
             "connect_timeout": CONNECT_S,
             "tcp_user_timeout": 10_000,
             "application_name": "maskwatch",
-            "options": f"-c lock_timeout={BUSY_S:.0f}s -c statement_timeout=30s -c timezone=UTC",
+            "options": f"-c lock_timeout={BUSY_S * 1000:.0f}ms -c statement_timeout=30s -c timezone=UTC",
         },
     )
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get(WRITES):
+        if WRITES not in connection.get_execution_options():
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     return engine

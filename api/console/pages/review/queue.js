@@ -72,6 +72,11 @@ export function useQueue(question, first) {
   }, [cursor]);
 
   useEffect(() => news(question, put, now, setFresh), [key]);
+  // The list may have come after what was looked at to compare it with.
+  const unseen = useMemo(() => {
+    const here = new Set(items.map((one) => one.id));
+    return fresh.filter((one) => !here.has(one.id));
+  }, [items, fresh]);
   useEffect(() => {
     const leaving = (event) => { if (sayings.busy()) event.preventDefault(); };
     addEventListener("beforeunload", leaving);
@@ -83,11 +88,11 @@ export function useQueue(question, first) {
     asked: { ...asked, again: () => load() },
     more: Boolean(cursor),
     longer,
-    news: fresh.length,
+    news: unseen.length,
     takeNews: () => {
-      setItems((list) => [...fresh.filter((one) => !list.some((had) => had.id === one.id)), ...list]);
+      setItems((list) => [...unseen.filter((one) => !list.some((had) => had.id === one.id)), ...list]);
       setFresh([]);
-      return fresh[0]?.id;
+      return unseen[0]?.id;
     },
     judge: (event, said) => sayings.say(event, said),
     judgeAll: (events, said) => sayings.sayAll(events, said),

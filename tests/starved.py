@@ -1,0 +1,28 @@
+"""What live cameras lose to whatever else runs: cameras send on, and what can't be looked at in time is not looked at."""
+
+import pytest
+from sqlalchemy import select
+
+from infra.bench.machine import Moment
+from infra.demo.live import closing_engine
+from infra.settings import Settings
+from storage.database.engine import reading
+from storage.database.models import CameraStateRow
+from tests.test_endurance import OTHERS_CORES, PROOF, SAMPLES_S
+
+
+def skip_where_others_work(start: Moment) -> None:
+    """Skip the test if others kept the machine busy from `start` to now, when all processes of ours have ended."""
+    if not PROOF and (others := start.others_since()) > OTHERS_CORES:
+        pytest.skip(f"other processes kept {others:.1f} cores busy: there was too little left to tell")
+
+
+def lost_samples(settings: Settings) -> int:
+    """Of all cameras of a system, so far."""
+    with closing_engine(settings) as engine, reading(engine) as connection:
+        return sum(connection.execute(select(CameraStateRow.lost)).scalars())
+
+
+def cut_short(lost: float) -> int:
+    """How many passages lost samples can have hidden or cut in two: whoever was not looked at for a second."""
+    return 0 if PROOF else int(lost / SAMPLES_S)
