@@ -35,6 +35,9 @@ RETRY_S: Final = 1.0
 WAY_S: Final = 1.0
 """For so long an answer may be on its way on a busy machine, the end of a check's process included."""
 
+LEAST_S: Final = 2.0
+"""In less time no check comes to a verdict: its process has to start, and to connect."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -127,7 +130,10 @@ def _answer_probe(asking: Asking, grounds: Grounds, request: Request, pulse: Pul
     began_s = time.monotonic()
     try:
         asked = msgspec.msgpack.decode(request.body, type=CameraAsked)
-        found = _probed(grounds, asked, request.left_s - WAY_S, pulse)
+        if (left_s := request.left_s - WAY_S) < LEAST_S:
+            # Too late to find out, and that says nothing about the camera; it is not asked.
+            return
+        found = _probed(grounds, asked, left_s, pulse)
         log.info("camera checked", camera=asked.camera, ok=found.ok, reason=found.reason, error=found.detail)
         # What a stopping process did not find out says nothing about the camera.
         body = b"" if pulse.stopping and not found.ok else msgspec.msgpack.encode(found)

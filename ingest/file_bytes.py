@@ -59,6 +59,10 @@ class FileBytes:
             return b""
         try:
             return os.read(self._file, size)
+        except KeyboardInterrupt:
+            # It goes no further than to FFmpeg, which is to return: who asked for the end asks again.
+            self._failed = True
+            return b""
         except OSError as error:
             self._failed = True
             raise self._explained(error) from error

@@ -284,7 +284,9 @@ class Watch:
             log.warning("camera is away", camera=self.camera.id, reason=error.reason, error=str(error))
             return error.reason, str(error)
         except Exception as error:  # whatever a library raises over a picture must not end the watch
-            log.exception("camera failed", camera=self.camera.id, error=type(error).__name__)
+            # What is gone because all is stopping is no failure.
+            if not self._pulse.stopped:
+                log.exception("camera failed", camera=self.camera.id, error=type(error).__name__)
         return None, f"the camera at {self.camera.shown_url} met {NEEDS_LOG}"
 
     def _opened(self) -> Source:

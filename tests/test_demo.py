@@ -85,7 +85,7 @@ def test_the_whole_demo_reaches_its_figure(capsys: pytest.CaptureFixture[str], t
     folder = tmp_path / "data" / "demo"
     assert all((folder / "system" / event["snapshot"]).is_file() for event in report["events"])
     skip_where_others_work(start)
-    truth, cut = TruthScore(**report["truth"]), cut_short(lost_samples(demo_settings(load_settings(), folder)))
+    truth, cut = TruthScore(**report["truth"]), cut_short(lost_samples(demo_settings(load_settings(), folder)), 20)
     assert truth.tracks == 20
     assert truth.right >= 18 - cut
     assert truth.counted_twice <= cut

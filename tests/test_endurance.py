@@ -3,7 +3,6 @@
 `make proof` runs all of it at full length on a machine that does nothing else.
 """
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from infra.bench.machine import Moment
 from infra.bench.trend import HOUR_S, trend
 from infra.scoring import added
 from infra.settings import load_settings
-
-PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
+from tests.starved import PROOF, SAMPLES_S, cut_short, skip_where_others_work
 
 CAMERAS, MINUTES = (6, 5.0) if PROOF else (2, 0.75)
 SOAK_CAMERAS, SOAK_MINUTES = (4, 30.0) if PROOF else (2, 1.5)
@@ -29,10 +27,6 @@ LATENCY_S = 1.0 if PROOF else 3.0
 GROWTH_MIB, GROWTH_FILES = (16.0, 4.0) if PROOF else (48.0, 16.0)
 """By how much all processes together may have grown: what a library fills up late, once."""
 
-SAMPLES_S = 5.0
-OTHERS_CORES = 0.5
-"""Cameras send on, whatever else the machine does: with less than most of it, samples are dropped as they should be."""
-
 pytestmark = pytest.mark.slow
 
 
@@ -44,8 +38,7 @@ def watched(folder: Path, cameras: int, minutes: float) -> Outcome:
         outcome = measured(live, 60 * minutes, lambda *_: None)
         assert live.said == []
     # Known once our own processes have ended.
-    if not PROOF and (others := start.others_since()) > OTHERS_CORES:
-        pytest.skip(f"other processes kept {others:.1f} cores busy: there was too little left to tell")
+    skip_where_others_work(start)
     return outcome
 
 
@@ -65,7 +58,7 @@ def assert_everybody_found_once(outcome: Outcome, cameras: int, minutes: float) 
     assert score.tracks >= cameras * minutes
     assert outcome.dropped <= allowed_drops(cameras, minutes), outcome.drops
     # Whoever was not looked at for a second may be taken for somebody else afterwards: so many times can that have been.
-    cut = int(outcome.dropped / SAMPLES_S)
+    cut = cut_short(outcome.dropped)
     assert score.missed <= cut, outcome.drops
     assert score.counted_twice <= cut, outcome.drops
     assert score.invented_events == 0

@@ -96,13 +96,13 @@ def test_a_job_finds_what_one_process_does(tmp_path: Path, capsys: pytest.Captur
 def test_a_second_host_is_of_use_and_finds_the_same(tmp_path: Path) -> None:
     truth = write_clip(small_clip(800, 450, 8.0, 2), tmp_path / "once.mp4")
     loops = (Loop(tmp_path / "once.mp4", truth, (0.0, truth.duration_s)),)
-    values = {one.name: one for one in run_hosts(FootageWanted(0.5), loops, load_settings(), tmp_path, lambda *_: None)}
+    found = run_hosts(FootageWanted(0.5), loops, load_settings(), tmp_path, lambda *_: None, chunk_s=4.0)
+    values = {one.name: one for one in found}
     assert values["identical"].value == 1.0
     assert values["passages"].value == values["right"].value == 8
     assert values["times_faster"].limit == 2
-    # How much faster is for a quiet machine to say.
-    assert values["times_faster"].value > 0
-    assert all(values[f"host{number}_cpu_s"].value > 0 for number in (1, 2)), "both were at work"
+    # How much faster is for a quiet machine to say; who only waits takes a hundredth.
+    assert values["host2_cpu_s"].value > 0.1 * values["host1_cpu_s"].value, "both were at work"
 
 
 ROLES = ("detect", "classify", "jobs", "beat", "redis")

@@ -90,12 +90,13 @@ def taken_up(house: JobHouse, clip: Path, chunk_s: float) -> tuple[str, str]:
         holders.extend(house.holders(job_id))
         return bool(holders) or house.jobs.get(job_id).state in FINAL
 
-    while True:
+    for _ in range(10):
         job_id = house.submit(clip, chunk_s=chunk_s, fresh=True)
         house.until(lambda job_id=job_id: seen(job_id), LIMIT_S)  # type: ignore[misc]
-        # Else it was done before anybody looked.
         if holders:
             return job_id, min(holders).partition("@")[0]
+        assert house.jobs.get(job_id).state is JobState.DONE, "it was done before anybody looked"
+    raise AssertionError("nobody was seen to work")
 
 
 def told_of(house: JobHouse, job_id: str) -> list[str]:

@@ -1,6 +1,5 @@
 """The whole system on live cameras: what happens when something of it is killed."""
 
-import math
 import os
 import signal
 import time
@@ -23,17 +22,15 @@ from storage.database.engine import reading
 from storage.database.models import CameraStateRow
 from storage.database.records import NewCamera
 from storage.database.sites import Sites
+from tests.starved import PROOF, SAMPLES_S, cut_short
 
 CAMERA = "entrance"
 CLIP_S = 12.0
-PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
 ASKED_S = 3.0
 BACK_S = ASKED_S if PROOF else 20.0
 """Other tests may share the processor; `make proof` runs on a quiet machine."""
 
 LATE_S = 0.0 if PROOF else 6.0
-SAMPLES_S = 5
-"""Samples that are taken a second."""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +118,7 @@ def test_a_killed_worker_is_back_soon_and_nothing_is_invented_or_doubled(live: L
     lost = live.lost()
     assert lost <= SAMPLES_S * (back_s + (1.0 if PROOF else 6.0))
     # Each second beyond the outage that is asked for may have hidden somebody, or cut a passage in two.
-    spare = 0 if PROOF else max(0, math.ceil(lost / SAMPLES_S - ASKED_S - 1.0))
+    spare = cut_short(max(0.0, lost - SAMPLES_S * (ASKED_S + 1.0)), 4)
     assert score.counted_twice <= spare
     assert score.right >= 3 - spare
     if role is Role.INGEST:
@@ -145,8 +142,7 @@ def test_an_embedded_redis_that_is_killed_takes_nothing_with_it_that_was_written
 def test_nobody_is_lost_while_nothing_happens(live: Live) -> None:
     score = in_the_end(live, right=4).matching.score
     lost = live.lost()
-    # Whoever was not looked at for a second may be missed, or taken for somebody else afterwards.
-    cut = 0 if PROOF else math.ceil(lost / SAMPLES_S)
+    cut = cut_short(lost, 4)
     assert (score.tracks, score.invented_events) == (4, 0)
     assert score.right >= 4 - cut
     assert score.missed <= cut

@@ -18,10 +18,9 @@ from infra.settings import load_settings
 from infra.system.workers import Role
 from storage.messages import NS_PER_S
 from tests.people_scenes import people_scenes, write_scene
+from tests.starved import PROOF, SAMPLES_S
 
 CAMERAS = 2
-SAMPLES_S = 5.0
-PROOF = bool(os.environ.get("MASKWATCH_PROOF"))
 BACK_S = 6.0 if PROOF else 12.0
 """Until a sample taken after the death has gone all the way; with Redis, everything is started again."""
 CATCHING_UP_S = 2.0

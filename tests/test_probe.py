@@ -183,15 +183,17 @@ def test_nothing_is_left_when_whoever_asked_is_killed() -> None:
     with silent() as port:
         asker = f"from ingest.probe import *\nwhile True: probe(ProbeRequest('rtsp://127.0.0.1:{port}/1'))"
         with subprocess.Popen([sys.executable, "-c", asker]) as parent:
-            until_s = time.monotonic() + 60
-            listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-            while not (found := listed.read_text().split()):
-                assert time.monotonic() < until_s
-            # By then it has read what it is to do.
-            while not (connected(port) and checking(found)):
-                found = listed.read_text().split()
-                assert time.monotonic() < until_s
-            parent.kill()
+            try:
+                until_s = time.monotonic() + 60
+                listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+                while not (found := listed.read_text().split()):
+                    assert time.monotonic() < until_s
+                # By then it has read what it is to do.
+                while not (connected(port) and checking(found)):
+                    found = listed.read_text().split()
+                    assert time.monotonic() < until_s
+            finally:
+                parent.kill()
         while is_alive(int(found[0])):
             assert time.monotonic() < until_s
 
@@ -344,10 +346,14 @@ def test_a_check_that_a_stopping_process_did_not_finish_is_no_answer(bus: Bus, s
         thread.start()
         threading.Thread(target=stop, daemon=True).start()
         began_s = time.monotonic()
-        with pytest.raises(NoAnswerError, match="is stopping"):
-            asked(asking, hanging)
+        try:
+            with pytest.raises(NoAnswerError, match="is stopping"):
+                asked(asking, hanging)
+        finally:
+            pulse.stop()
         assert time.monotonic() - began_s < (5 if PROOF else 20)
-        thread.join()
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_a_question_that_makes_no_sense_gets_no_answer_and_harms_nothing(answering: Asking) -> None:

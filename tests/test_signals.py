@@ -1,5 +1,6 @@
 """Who asks for the end gets it, even while native code calls Python, where exceptions are lost."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infra.signals import STOPPING, asked_to_stop
 from tests.conftest import WriteVideo
+from tests.test_cli_hostile import MASKWATCH
 
 FINALIZING = """
 import os, sys, time
@@ -17,11 +20,16 @@ from infra.signals import INTERRUPTED, Ending
 class Held:
     def __del__(self):
         os.kill(os.getpid(), {number})
-        print("finalized")
+
+def holding():
+    try:
+        yield
+    finally:
+        os.kill(os.getpid(), {number})
 
 ending = Ending()
 try:
-    Held()
+    {finalized}
     time.sleep(60)
 except KeyboardInterrupt:
     sys.exit(ending.status(INTERRUPTED))
@@ -44,8 +52,6 @@ main()
 """
 """The command, whose first seek in the footage, which FFmpeg calls for, is disturbed."""
 
-ENDS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
-
 
 def ended(program: str, *arguments: object, ignored: str = "") -> tuple[int, str, str]:
     """The exit status of a program, and what it said."""
@@ -61,8 +67,9 @@ def ended(program: str, *arguments: object, ignored: str = "") -> tuple[int, str
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_an_end_asked_for_where_it_would_be_lost_comes_after_that(number: signal.Signals) -> None:
-    assert ended(FINALIZING.format(number=int(number))) == (128 + number, "finalized", "")
+@pytest.mark.parametrize("finalized", ["Held()", "next(holding())"])
+def test_an_end_asked_for_where_it_would_be_lost_comes_after_that(number: signal.Signals, finalized: str) -> None:
+    assert ended(FINALIZING.format(number=int(number), finalized=finalized)) == (128 + number, "", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -81,3 +88,32 @@ def test_what_is_to_outlive_its_terminal_does(write_video: WriteVideo, tmp_path:
     status, _, told = ended(program, "video", clip, "--report", report, ignored="--ignore-signal=HUP")
     assert (status, told) == (0, "")
     assert report.exists()
+
+
+def test_footage_that_gives_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = ["env", "--default-signal", MASKWATCH, "video", str(pipe)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            # Who opens it to write waits for who reads.
+            with pipe.open("wb"):
+                process.terminate()
+                process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 143
+
+
+def test_a_system_whose_terminal_may_close_goes_on() -> None:
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with asked_to_stop() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.is_set()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.is_set()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

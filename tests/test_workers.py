@@ -104,6 +104,7 @@ def test_workers_killed_at_random_moments_change_nothing(clip: Path, undisturbed
     run = 0
     while len(killed) < KILLS or set(killed) != ROLES:
         run += 1
+        assert run <= 10 * KILLS, killed
         with Workers(load_settings()) as workers, killing(workers, run) as now:
             report = workers.analyze(clip, SnapshotFolder(tmp_path / str(run))).report
         assert told(report) == told(undisturbed), f"after {now}"

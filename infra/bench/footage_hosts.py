@@ -39,7 +39,7 @@ from storage.database.sites import Sites
 from storage.errors import InputError, SetupError
 from storage.files import make_folder
 from storage.identity import SYSTEM
-from storage.jobs import FINAL, JobState, NewFile, NewJob
+from storage.jobs import CHUNK_S, FINAL, JobState, NewFile, NewJob
 from storage.report import Report
 
 HOSTS: Final = 2
@@ -71,7 +71,12 @@ class Ran(msgspec.Struct, frozen=True):
 
 
 def run_hosts(
-    wanted: FootageWanted, loops: Sequence[Loop], settings: Settings, folder: Path, progress: Progress
+    wanted: FootageWanted,
+    loops: Sequence[Loop],
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    chunk_s: float = CHUNK_S,
 ) -> list[Measurement]:
     """Measure.
 
@@ -81,6 +86,7 @@ def run_hosts(
         settings: of the hosts, save folders, database and Redis, which are their own.
         folder: for the footage, which is kept, and for the rest, which is not.
         progress: told how far the job is, in seconds of footage.
+        chunk_s: how much of it is looked at in one go, at least.
 
     Raises:
         InputError: the job failed, or took too long.
@@ -97,7 +103,7 @@ def run_hosts(
         ran = []
         for core in sorted(os.sched_getaffinity(0))[:HOSTS]:
             hosts.add(core)
-            ran.append(hosts.run(footage, progress))
+            ran.append(hosts.run(footage, chunk_s, progress))
             say(f"{footage.truth.duration_s:.0f} s of footage on {len(ran)} of {HOSTS} hosts: {ran[-1].wall_s:.1f} s")
     return figures(footage, ran)
 
@@ -126,6 +132,7 @@ class _Hosts:
     def __init__(self, settings: Settings, folder: Path, jobs: Jobs, bus: Bus, stack: ExitStack) -> None:
         self._settings, self._folder, self._jobs, self._bus, self._stack = settings, folder, jobs, bus, stack
         self._hosts: list[list[Child]] = []
+        self._all: list[Child] = []
 
     def add(self, core: int) -> None:
         """Start one more host, and wait until it is at work.
@@ -141,6 +148,7 @@ class _Hosts:
         self._hosts.append([])
         for role, name in zip(roles, names, strict=True):
             child = _started(own, role, name, self._folder)
+            self._all.append(child)
             if role in WORKING:
                 # What it starts from now on is bound, too, and it has started nothing yet.
                 os.sched_setaffinity(child.pid, {core})
@@ -153,7 +161,7 @@ class _Hosts:
                 raise SetupError(f"host {len(self._hosts)} did not come up within {UP_LIMIT_S:g} s")
             time.sleep(TURN_S)
 
-    def run(self, footage: LongFootage, progress: Progress) -> Ran:
+    def run(self, footage: LongFootage, chunk_s: float, progress: Progress) -> Ran:
         """Have footage processed, and nothing of it reused.
 
         Raises:
@@ -162,7 +170,7 @@ class _Hosts:
         """
         before, started_s = self._cpu_s(), time.monotonic()
         files = (NewFile(footage.path.name, str(footage.path.resolve())),)
-        job_id = self._jobs.create(NewJob(CAMERA, files, start_ns=BEGAN_NS, fresh=True)).id
+        job_id = self._jobs.create(NewJob(CAMERA, files, start_ns=BEGAN_NS, fresh=True, chunk_s=chunk_s)).id
         planned_s = looked_s = passed_s = 0.0
         while (job := self._jobs.get(job_id)).state not in FINAL:
             self._check()
@@ -186,7 +194,7 @@ class _Hosts:
         return [sum(cpu_s({str(child.pid): child.pid for child in host}).values()) for host in self._hosts]
 
     def _check(self) -> None:
-        if any(child.poll() is not None for host in self._hosts for child in host):
+        if any(child.poll() is not None for child in self._all):
             raise SetupError("a process of the benchmark's hosts ended before its time")
 
 
