@@ -342,7 +342,8 @@ class Little:
 
     def __init__(self, *names: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.little_system", *names],
+            # Under `nohup`, or in the background of a shell, signals are ignored, and by what is started there, too.
+            ["env", "--default-signal", sys.executable, "-m", "tests.little_system", *names],
             cwd=STANDIN.parent.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
